@@ -1,0 +1,304 @@
+//! The sections of the configuration. Units, ranges and meanings stand in `default.toml`,
+//! where installers read them; here are the types and the defaults.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::wire::QosPolicy;
+
+/// `[door]`: which door this is; part of every topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DoorConfig {
+    /// Site, one topic level.
+    pub site: String,
+    /// Door, one topic level.
+    pub name: String,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self {
+            site: "home".into(),
+            name: "front".into(),
+        }
+    }
+}
+
+/// Which driver delivers frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// USB camera through Video4Linux.
+    V4l2,
+    /// A GStreamer pipeline, for example with `libcamerasrc`.
+    Gstreamer,
+    /// An RTSP or HTTP stream.
+    Url,
+    /// A video file, at its own speed.
+    File,
+    /// A folder of images, at `fps`.
+    Folder,
+}
+
+/// `[camera]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CameraConfig {
+    /// Which kind of source.
+    pub source: SourceKind,
+    /// For `v4l2`.
+    pub device: PathBuf,
+    /// For `gstreamer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+    /// For `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// For `file` and `folder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Frame width asked of a V4L2 device, in pixels.
+    pub width: u32,
+    /// Frame height asked of a V4L2 device, in pixels.
+    pub height: u32,
+    /// Frame rate asked of a V4L2 device or kept for a folder, in frames per second.
+    pub fps: f64,
+    /// Whether a file or folder starts again at its end.
+    pub repeat: bool,
+}
+
+impl Default for CameraConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceKind::V4l2,
+            device: "/dev/video0".into(),
+            pipeline: None,
+            url: None,
+            path: None,
+            width: 640,
+            height: 480,
+            fps: 15.0,
+            repeat: false,
+        }
+    }
+}
+
+/// `[models]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelsConfig {
+    /// The folder with `manifest.toml`.
+    pub directory: PathBuf,
+    /// Threads a network may use.
+    pub threads: u32,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        Self {
+            directory: "/usr/share/doorward/models".into(),
+            threads: 2,
+        }
+    }
+}
+
+/// `[recognition]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecognitionConfig {
+    /// Cosine similarity from which a face is the person's.
+    pub threshold: f32,
+    /// How much better the best person must be than the second.
+    pub margin: f32,
+    /// Agreeing observations that a decision needs.
+    pub confirmations: u32,
+    /// Time within which they must be made.
+    pub window_ms: u64,
+    /// How long a face may stay unrecognised before it is denied.
+    pub deny_after_ms: u64,
+    /// How long after a decision the same face in view may ask again.
+    pub repeat_after_ms: u64,
+    /// Smallest distance between the eyes.
+    pub min_eye_distance_px: f32,
+    /// Lowest sharpness (variance of the Laplacian of the aligned face).
+    pub min_sharpness: f32,
+}
+
+impl Default for RecognitionConfig {
+    fn default() -> Self {
+        Self {
+            // FMR 1e-5 on LFW with this chain: models/README.md.
+            threshold: 0.486,
+            margin: 0.05,
+            confirmations: 3,
+            window_ms: 2_000,
+            deny_after_ms: 1_500,
+            repeat_after_ms: 10_000,
+            min_eye_distance_px: 20.0,
+            min_sharpness: 40.0,
+        }
+    }
+}
+
+/// Which driver moves the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayDriver {
+    /// The kernel's GPIO character device.
+    Gpiochip,
+    /// The rppal crate (Raspberry Pi only, `/dev/gpiomem`).
+    Rppal,
+    /// No pin at all: transitions are printed.
+    Simulated,
+}
+
+/// The level at which the relay is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActiveLevel {
+    /// 3.3 V releases.
+    High,
+    /// 0 V releases.
+    Low,
+}
+
+/// `[relay]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RelayConfig {
+    /// Which driver.
+    pub driver: RelayDriver,
+    /// Character device of the GPIO controller.
+    pub chip: PathBuf,
+    /// BCM number of the pin.
+    pub pin: u32,
+    /// Level at which the relay is released; the other one is the safe level.
+    pub active: ActiveLevel,
+    /// How long a grant releases the relay.
+    pub release_ms: u64,
+    /// File to which the simulated relay appends its transitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transitions: Option<PathBuf>,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            driver: RelayDriver::Gpiochip,
+            chip: "/dev/gpiochip0".into(),
+            pin: 17,
+            active: ActiveLevel::High,
+            release_ms: 5_000,
+            transitions: None,
+        }
+    }
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: "/var/lib/doorward/doorward.db".into(),
+        }
+    }
+}
+
+/// `[mqtt]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MqttConfig {
+    /// `mqtts://host[:port]`, or `mqtt://` with `allow_plaintext`.
+    pub url: String,
+    /// Client id; `doorward-<site>-<door>` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// User name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// File whose first line is the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// PEM file of the private CA; the system's roots when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client certificate (chain).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key_file: Option<PathBuf>,
+    /// Whether an `mqtt://` address is accepted.
+    pub allow_plaintext: bool,
+    /// Topic prefix; `doorward/<site>/<door>` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_topic: Option<String>,
+    /// Seconds between pings on an idle connection.
+    pub keep_alive_s: u16,
+    /// Messages under way at once.
+    pub inflight: u16,
+    /// How long the broker keeps the session of an absent door, in seconds.
+    pub session_expiry_s: u32,
+    /// Largest packet in either direction, in bytes.
+    pub max_packet_bytes: u32,
+    /// QoS per class.
+    pub qos: QosPolicy,
+}
+
+impl Default for MqttConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            client_id: None,
+            username: None,
+            password_file: None,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            allow_plaintext: false,
+            base_topic: None,
+            keep_alive_s: 30,
+            inflight: 20,
+            session_expiry_s: 7 * 24 * 3600,
+            max_packet_bytes: 1024 * 1024,
+            qos: QosPolicy::default(),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people and journald.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// Levels, as in `info` or `info,doorward::mqtt=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! How events look to the broker: CloudEvents 1.0 in JSON, topics, retain and QoS.
+//!
+//! Pure: the same event always gives the same bytes, so a resend is byte for byte the
+//! first send.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, Recorded};
+use crate::clock::{Timestamp, rfc3339_millis};
+
+/// Content type of every event (CloudEvents, structured mode).
+pub const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
+
+/// Quality of service of MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Qos {
+    /// Fire and forget.
+    AtMostOnce,
+    /// Until acknowledged; may repeat.
+    AtLeastOnce,
+    /// Exactly once, by the four-way handshake.
+    ExactlyOnce,
+}
+
+impl TryFrom<u8> for Qos {
+    type Error = String;
+    fn try_from(level: u8) -> Result<Self, String> {
+        match level {
+            0 => Ok(Qos::AtMostOnce),
+            1 => Ok(Qos::AtLeastOnce),
+            2 => Ok(Qos::ExactlyOnce),
+            other => Err(format!(
+                "{other} is not a quality of service; allowed: 0, 1, 2"
+            )),
+        }
+    }
+}
+
+impl From<Qos> for u8 {
+    fn from(qos: Qos) -> u8 {
+        match qos {
+            Qos::AtMostOnce => 0,
+            Qos::AtLeastOnce => 1,
+            Qos::ExactlyOnce => 2,
+        }
+    }
+}
+
+/// Quality of service per topic class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QosPolicy {
+    /// `event/access`.
+    pub access: Qos,
+    /// `event/door`.
+    pub door: Qos,
+    /// `event/admin`.
+    pub admin: Qos,
+    /// `alarm`.
+    pub alarm: Qos,
+    /// `state` and `availability`.
+    pub state: Qos,
+}
+
+impl Default for QosPolicy {
+    fn default() -> Self {
+        Self {
+            access: Qos::ExactlyOnce,
+            door: Qos::AtLeastOnce,
+            admin: Qos::AtLeastOnce,
+            alarm: Qos::AtLeastOnce,
+            state: Qos::AtLeastOnce,
+        }
+    }
+}
+
+impl QosPolicy {
+    /// The quality of service of one class.
+    #[must_use]
+    pub fn of(&self, class: Class) -> Qos {
+        match class {
+            Class::Access => self.access,
+            Class::Door => self.door,
+            Class::Admin => self.admin,
+            Class::Alarm => self.alarm,
+            Class::State | Class::Availability => self.state,
+        }
+    }
+}
+
+/// What a door's messages have in common: its place in the topic tree and its QoS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// For example `doorward/home/front`.
+    pub base_topic: String,
+    /// CloudEvents `source`, for example `/doorward/home/front`.
+    pub source: String,
+    /// QoS per class.
+    pub qos: QosPolicy,
+}
+
+/// One message, ready for the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Which class it belongs to.
+    pub class: Class,
+    /// Full topic.
+    pub topic: String,
+    /// Quality of service.
+    pub qos: Qos,
+    /// Whether the broker keeps it for late subscribers.
+    pub retain: bool,
+    /// MQTT 5 content type.
+    pub content_type: &'static str,
+    /// The bytes.
+    pub payload: Vec<u8>,
+}
+
+/// CloudEvents 1.0 envelope; field order is the order on the wire.
+#[derive(Debug, Serialize)]
+struct Envelope<'a> {
+    specversion: &'static str,
+    id: uuid::Uuid,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: String,
+    time: String,
+    /// Extension `sequence` of CloudEvents: text that sorts and parses as a number.
+    sequence: String,
+    datacontenttype: &'static str,
+    data: &'a serde_json::Value,
+}
+
+impl Wire {
+    /// Topic of a class below the door's base topic.
+    #[must_use]
+    pub fn topic(&self, class: Class) -> String {
+        let leaf = match class {
+            Class::Access => "event/access",
+            Class::Door => "event/door",
+            Class::Admin => "event/admin",
+            Class::Alarm => "alarm",
+            Class::State => "state",
+            Class::Availability => "availability",
+        };
+        format!("{}/{leaf}", self.base_topic)
+    }
+
+    /// The message for one recorded event.
+    ///
+    /// # Errors
+    /// When the event cannot be written as JSON (a similarity that is not a number).
+    pub fn publication(&self, recorded: &Recorded) -> Result<Publication, serde_json::Error> {
+        let class = recorded.event.class();
+        let mut value = serde_json::to_value(&recorded.event)?;
+        let data = value["data"].take();
+        let payload = serde_json::to_vec(&Envelope {
+            specversion: "1.0",
+            id: recorded.id,
+            source: &self.source,
+            kind: format!("doorward.{}.v1", recorded.event.kind()),
+            time: rfc3339_millis(recorded.time),
+            sequence: format!("{:020}", recorded.seq),
+            datacontenttype: "application/json",
+            data: &data,
+        })?;
+        Ok(Publication {
+            class,
+            topic: self.topic(class),
+            qos: self.qos.of(class),
+            retain: false,
+            content_type: CLOUDEVENTS_JSON,
+            payload,
+        })
+    }
+
+    /// The retained message that says whether the service runs.
+    #[must_use]
+    pub fn availability(&self, availability: Availability) -> Publication {
+        Publication {
+            class: Class::Availability,
+            topic: self.topic(Class::Availability),
+            qos: self.qos.of(Class::Availability),
+            retain: true,
+            content_type: "text/plain",
+            payload: availability.as_str().into(),
+        }
+    }
+
+    /// The retained summary of the door.
+    ///
+    /// # Errors
+    /// Never in practice; the type has no value that JSON cannot hold.
+    pub fn state(&self, state: &DoorSummary) -> Result<Publication, serde_json::Error> {
+        Ok(Publication {
+            class: Class::State,
+            topic: self.topic(Class::State),
+            qos: self.qos.of(Class::State),
+            retain: true,
+            content_type: "application/json",
+            payload: serde_json::to_vec(state)?,
+        })
+    }
+}
+
+/// Whether the service runs, as `availability` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// Connected and working.
+    Online,
+    /// Ended on purpose.
+    Stopped,
+    /// The broker noticed that the connection died (the will).
+    Offline,
+}
+
+impl Availability {
+    /// The payload.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Availability::Online => "online",
+            Availability::Stopped => "stopped",
+            Availability::Offline => "offline",
+        }
+    }
+}
+
+/// Retained summary of the door, published on `state` at every change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DoorSummary {
+    /// `secured` or `released`.
+    pub lock: Lock,
+    /// Active alarms, sorted.
+    pub alarms: Vec<super::Alarm>,
+    /// Version of the software.
+    pub version: &'static str,
+    /// When this became so.
+    #[serde(serialize_with = "millis")]
+    pub since: Timestamp,
+}
+
+fn millis<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339_millis(*time))
+}
+
+/// What the relay is commanded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lock {
+    /// Locked.
+    Secured,
+    /// Can be opened.
+    Released,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, SecureCause};
+
+    fn wire() -> Wire {
+        Wire {
+            base_topic: "doorward/home/front".into(),
+            source: "/doorward/home/front".into(),
+            qos: QosPolicy::default(),
+        }
+    }
+
+    #[test]
+    fn an_event_becomes_a_cloudevent_with_its_sequence() {
+        let recorded = Recorded {
+            seq: 42,
+            id: uuid::Uuid::nil(),
+            time: "2026-02-03T04:05:06.7Z".parse().unwrap(),
+            event: Event::DoorSecured {
+                cause: SecureCause::Stop,
+            },
+        };
+        let publication = wire().publication(&recorded).unwrap();
+        assert_eq!(publication.topic, "doorward/home/front/event/door");
+        assert_eq!(publication.qos, Qos::AtLeastOnce);
+        let json: serde_json::Value = serde_json::from_slice(&publication.payload).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "specversion": "1.0",
+                "id": "00000000-0000-0000-0000-000000000000",
+                "source": "/doorward/home/front",
+                "type": "doorward.door.secured.v1",
+                "time": "2026-02-03T04:05:06.700Z",
+                "sequence": "00000000000000000042",
+                "datacontenttype": "application/json",
+                "data": {"cause": "stop"},
+            })
+        );
+    }
+
+    #[test]
+    fn access_is_exactly_once_by_default() {
+        assert_eq!(wire().qos.of(Class::Access), Qos::ExactlyOnce);
+    }
+}

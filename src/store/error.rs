@@ -1,0 +1,116 @@
+//! What can go wrong with the store, in words an operator can act on.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// A failure of the store. Every message names the cause and, where there is one, the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be opened.
+    #[error(
+        "cannot open the database {path}: {source}; check that the folder exists and that this user may write there",
+        path = path.display()
+    )]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// SQLite's word.
+        source: rusqlite::Error,
+    },
+    /// The file belongs to a newer version.
+    #[error(
+        "the database {path} was written by a newer doorward (schema {found}; this version knows up to {known}); install that version again, or point [store] path to another file",
+        path = path.display()
+    )]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest one this program knows.
+        known: i64,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot migrate the database {path}: {source}", path = path.display())]
+    Migration {
+        /// Which file.
+        path: PathBuf,
+        /// The migration crate's word.
+        source: Box<refinery::Error>,
+    },
+    /// Another service holds the database.
+    #[error(
+        "another doorward service already runs on {path} (lock {lock}); stop it first, or give this one its own [store] path and [mqtt] client_id",
+        path = path.display(), lock = lock.display()
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The lock file could not be made.
+    #[error("cannot lock {lock}: {source}", lock = lock.display())]
+    Lock {
+        /// The lock file.
+        lock: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// No room to write.
+    #[error("the disk is full: {0}; free some space, nothing was written")]
+    DiskFull(rusqlite::Error),
+    /// May not be written.
+    #[error("the database is read-only: {0}; check its owner, its mode and the mount")]
+    ReadOnly(rusqlite::Error),
+    /// Not a database, or damaged.
+    #[error("the database is damaged: {0}; restore a backup or move the file away")]
+    Damaged(rusqlite::Error),
+    /// Another process held the write lock for too long.
+    #[error("the database is busy: {0}; another process has held it for several seconds")]
+    Busy(rusqlite::Error),
+    /// Any other failure of SQLite.
+    #[error("database error: {0}")]
+    Sqlite(rusqlite::Error),
+    /// A row does not hold what its schema promises.
+    #[error("the database holds a value that makes no sense: {0}")]
+    Content(String),
+    /// An event could not be written as JSON.
+    #[error("cannot write the event as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Nobody is called that.
+    #[error("nobody is enrolled as {name:?}{}", nearest.as_ref().map(|n| format!("; did you mean {n:?}?")).unwrap_or_default())]
+    NoSuchPerson {
+        /// The name or id that was asked for.
+        name: String,
+        /// The enrolled name that is most like it.
+        nearest: Option<String>,
+    },
+    /// The name is taken.
+    #[error("somebody is already enrolled as {0:?}; names are compared without regard to case")]
+    NameTaken(String),
+    /// The name cannot be used.
+    #[error("{0:?} cannot be a name: 1 to 100 characters, no control characters")]
+    BadName(String),
+    /// This very image was enrolled before.
+    #[error("this image is already enrolled (for {owner:?})")]
+    SameImage {
+        /// For whom.
+        owner: String,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::DiskFull(error),
+            Some(ErrorCode::ReadOnly) => StoreError::ReadOnly(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Damaged(error)
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(error),
+            _ => StoreError::Sqlite(error),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The event log: append and read.
+
+use rusqlite::{Connection, ToSql, params};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::clock::{Timestamp, rfc3339_millis};
+use crate::event::wire::{DoorSummary, Publication, Wire};
+use crate::event::{Event, PersonId, Recorded};
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// At or after this time.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Kinds, whole (`access.denied`) or by class (`access`); empty for all.
+    pub kinds: Vec<String>,
+    /// About this person.
+    pub person: Option<PersonId>,
+    /// Only sequence numbers above this one.
+    pub after_seq: Option<u64>,
+    /// At most this many, the newest ones.
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// Records one event and its outbox row in one transaction; on the disk when it returns.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then neither row exists.
+    pub fn record(&mut self, now: Timestamp, event: Event) -> Result<Recorded, StoreError> {
+        self.record_with_state(now, event, None)
+    }
+
+    /// Like [`record`](Self::record), and replaces the retained door summary in the same transaction.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then no row exists.
+    pub fn record_with_state(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        state: Option<&DoorSummary>,
+    ) -> Result<Recorded, StoreError> {
+        let wire = self.wire.clone();
+        let tx = self.write()?;
+        let recorded = append(&tx, wire.as_ref(), now, event)?;
+        if let Some(state) = state {
+            replace_retained(&tx, wire.as_ref(), state)?;
+        }
+        tx.commit()?;
+        Ok(recorded)
+    }
+
+    /// Replaces the retained door summary.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed.
+    pub fn publish_state(&mut self, state: &DoorSummary) -> Result<(), StoreError> {
+        let wire = self.wire.clone();
+        let tx = self.write()?;
+        replace_retained(&tx, wire.as_ref(), state)?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Lists events in the order they happened.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn events(&self, filter: &EventFilter) -> Result<Vec<Recorded>, StoreError> {
+        let mut clauses = vec!["1 = 1".to_owned()];
+        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+        if let Some(since) = filter.since {
+            clauses.push("time >= ?".into());
+            values.push(Box::new(rfc3339_millis(since)));
+        }
+        if let Some(until) = filter.until {
+            clauses.push("time < ?".into());
+            values.push(Box::new(rfc3339_millis(until)));
+        }
+        if let Some(person) = filter.person {
+            clauses.push("person_id = ?".into());
+            values.push(Box::new(person.to_string()));
+        }
+        if let Some(seq) = filter.after_seq {
+            clauses.push("seq > ?".into());
+            values.push(Box::new(to_i64(seq)));
+        }
+        if !filter.kinds.is_empty() {
+            let any =
+                vec!["kind = ? OR substr(kind, 1, length(?) + 1) = ? || '.'"; filter.kinds.len()];
+            clauses.push(format!("({})", any.join(" OR ")));
+            for kind in &filter.kinds {
+                for _ in 0..3 {
+                    values.push(Box::new(kind.clone()));
+                }
+            }
+        }
+        let limit = filter.limit.map_or(-1, i64::from);
+        values.push(Box::new(limit));
+        let sql = format!(
+            "SELECT seq, id, time, kind, data FROM events WHERE {} ORDER BY seq DESC LIMIT ?",
+            clauses.join(" AND ")
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values.iter()))?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            events.push(read(row)?);
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    /// The last event about the relay, to see at start whether the last run ended released.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn last_door_event(&self) -> Result<Option<Recorded>, StoreError> {
+        let filter = EventFilter {
+            kinds: vec!["door.released".into(), "door.secured".into()],
+            limit: Some(1),
+            ..EventFilter::default()
+        };
+        Ok(self.events(&filter)?.pop())
+    }
+}
+
+/// Appends an event inside a transaction that is already open.
+pub(super) fn append(
+    conn: &Connection,
+    wire: Option<&Wire>,
+    now: Timestamp,
+    event: Event,
+) -> Result<Recorded, StoreError> {
+    let mut json = serde_json::to_value(&event)?;
+    let id = Uuid::now_v7();
+    conn.prepare_cached(
+        "INSERT INTO events (id, time, kind, person_id, data) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        id.to_string(),
+        rfc3339_millis(now),
+        event.kind(),
+        event.person().map(|person| person.id.to_string()),
+        json["data"].take().to_string(),
+    ])?;
+    let recorded = Recorded {
+        seq: to_u64(conn.last_insert_rowid())?,
+        id,
+        time: now,
+        event,
+    };
+    if let Some(wire) = wire {
+        enqueue(conn, &wire.publication(&recorded)?, Some(id))?;
+    }
+    Ok(recorded)
+}
+
+/// Queues one message for the broker inside a transaction that is already open.
+pub(super) fn enqueue(
+    conn: &Connection,
+    publication: &Publication,
+    event_id: Option<Uuid>,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO outbox (event_id, class, topic, qos, retain, content_type, payload)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        event_id.map(|id| id.to_string()),
+        publication.class.as_str(),
+        publication.topic,
+        u8::from(publication.qos),
+        publication.retain,
+        publication.content_type,
+        publication.payload,
+    ])?;
+    Ok(())
+}
+
+/// Only the newest retained summary matters: one still waiting is replaced.
+fn replace_retained(
+    conn: &Connection,
+    wire: Option<&Wire>,
+    state: &DoorSummary,
+) -> Result<(), StoreError> {
+    let Some(wire) = wire else { return Ok(()) };
+    let publication = wire.state(state)?;
+    supersede(conn, &publication)
+}
+
+/// Queues a retained message and drops those of its class that no broker has seen yet.
+pub(super) fn supersede(conn: &Connection, publication: &Publication) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM outbox WHERE class = ? AND stage = 0")?
+        .execute([publication.class.as_str()])?;
+    enqueue(conn, publication, None)
+}
+
+fn read(row: &rusqlite::Row<'_>) -> Result<Recorded, StoreError> {
+    let seq: i64 = row.get(0)?;
+    let id: String = row.get(1)?;
+    let time: String = row.get(2)?;
+    let kind: String = row.get(3)?;
+    let data: String = row.get(4)?;
+    let broken = |what: &str| StoreError::Content(format!("event {seq}: {what}"));
+    let data: serde_json::Value =
+        serde_json::from_str(&data).map_err(|e| broken(&format!("data: {e}")))?;
+    Ok(Recorded {
+        seq: to_u64(seq)?,
+        id: id.parse().map_err(|e| broken(&format!("id: {e}")))?,
+        time: time.parse().map_err(|e| broken(&format!("time: {e}")))?,
+        event: serde_json::from_value(serde_json::json!({"kind": kind, "data": data}))
+            .map_err(|e| broken(&e.to_string()))?,
+    })
+}
+
+fn to_u64(rowid: i64) -> Result<u64, StoreError> {
+    u64::try_from(rowid).map_err(|_| StoreError::Content(format!("sequence {rowid}")))
+}
+
+fn to_i64(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}

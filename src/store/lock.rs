@@ -1,0 +1,45 @@
+//! One service per database: two would drive one relay and share one MQTT session.
+//!
+//! The lock is the kernel's (`flock` on `<database>.lock`), so it vanishes with the process,
+//! however that ends. The CLI does not take it: administration beside a running service is normal.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use super::StoreError;
+
+/// Held for as long as the service lives.
+#[derive(Debug)]
+pub struct InstanceLock {
+    _file: File,
+}
+
+impl InstanceLock {
+    /// Takes the lock for `database`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another service holds it.
+    pub fn acquire(database: &Path) -> Result<Self, StoreError> {
+        let mut lock = database.as_os_str().to_owned();
+        lock.push(".lock");
+        let lock = std::path::PathBuf::from(lock);
+        let failed = |source| StoreError::Lock {
+            lock: lock.clone(),
+            source,
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+                path: database.to_owned(),
+                lock,
+            }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The outbox: events committed but not yet acknowledged by the broker.
