@@ -1,7 +1,34 @@
-//! doorward.
+//! `doorward`: a door that opens for the right face and tells the truth about it.
+//!
+//! Data flows one way: [`camera`] ▸ [`vision`] ▸ [`presentation`] (with [`gallery`]) ▸
+//! [`access`] ▸ [`door`] ▸ [`store`] ▸ relay and [`mqtt`]. [`service`] wires it up.
+//!
+//! | folder | what is in it | may it do I/O? |
+//! |---|---|---|
+//! | [`clock`] | wall clock and monotonic time, behind a trait | only the clock |
+//! | [`config`] | `doorward.toml`, strict and documented | reads files |
+//! | [`camera`] | sources of frames, the newest-frame slot | yes |
+//! | [`vision`] | detect, landmarks, align, quality, embed; model pack; stills | models, stills |
+//! | [`gallery`] | everybody's templates, searched 1:N | no |
+//! | [`presentation`] | tracks faces and fuses observations into a claim | no |
+//! | [`access`] | may this claim enter? | no |
+//! | [`door`] | the door's state machine; relay drivers | drivers only |
+//! | [`event`] | facts, and how they look on the wire | no |
+//! | [`store`] | SQLite: people, templates, events, outbox | yes |
+//! | [`enroll`] | from an image file to a template, with every refusal | reads images |
+//! | [`mqtt`] | durable delivery to the broker | yes |
+//! | [`service`] | threads, start, watch, stop | yes |
+
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod access;
+pub mod camera;
 pub mod clock;
 pub mod config;
+pub mod door;
+pub mod enroll;
 pub mod event;
+pub mod gallery;
+pub mod presentation;
 pub mod store;
+pub mod vision;

@@ -118,6 +118,13 @@ impl Config {
             r.min_sharpness,
             0.0..=10_000.0,
         )?;
+
+        range(
+            refuse,
+            "recognition.enroll_min_sharpness",
+            r.enroll_min_sharpness,
+            0.0..=10_000.0,
+        )?;
         range(refuse, "relay.pin", relay.pin, 0..=1023)?;
         range(refuse, "relay.release_ms", relay.release_ms, 200..=255_000)?;
         if let Err(error) = log

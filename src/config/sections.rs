@@ -124,6 +124,8 @@ pub struct RecognitionConfig {
     pub min_eye_distance_px: f32,
     /// Lowest sharpness (variance of the Laplacian of the aligned face).
     pub min_sharpness: f32,
+    /// Lowest sharpness of an image to be enrolled.
+    pub enroll_min_sharpness: f32,
 }
 
 impl Default for RecognitionConfig {
@@ -137,7 +139,10 @@ impl Default for RecognitionConfig {
             deny_after_ms: 1_500,
             repeat_after_ms: 10_000,
             min_eye_distance_px: 20.0,
-            min_sharpness: 40.0,
+            // See vision::quality: refuses what blur has made hard to recognise, and for
+            // enrollment everything softer than the softest sharp LFW image.
+            min_sharpness: 15.0,
+            enroll_min_sharpness: 50.0,
         }
     }
 }

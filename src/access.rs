@@ -1,0 +1,59 @@
+//! Who may enter: the claim, and what is known about the person, make a decision.
+//!
+//! Pure; it knows nothing of doors, relays or storage. Denies unless everything speaks for a grant.
+
+use crate::event::DenyReason;
+use crate::presentation::Identity;
+use crate::store::PersonStatus;
+
+/// The answer, always with a reason when it is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Let them in.
+    Grant,
+    /// Do not.
+    Deny(DenyReason),
+}
+
+/// Decides about a claim; `status` is of the member that the claim names, as known now.
+#[must_use]
+pub fn decide(identity: &Identity, status: Option<PersonStatus>) -> Decision {
+    match (identity, status) {
+        (Identity::Member { .. }, Some(PersonStatus::Active)) => Decision::Grant,
+        (Identity::Member { .. }, Some(PersonStatus::Suspended)) => {
+            Decision::Deny(DenyReason::Suspended)
+        }
+        // Erased between the comparison and now.
+        (Identity::Member { .. }, None) | (Identity::Unknown { .. }, _) => {
+            Decision::Deny(DenyReason::Unknown)
+        }
+        (Identity::Ambiguous { .. }, _) => Decision::Deny(DenyReason::Ambiguous),
+        (Identity::TooPoor, _) => Decision::Deny(DenyReason::LowQuality),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_active_member_is_granted() {
+        let member = Identity::Member {
+            member: 0,
+            similarity: 0.9,
+        };
+        let unknown = Identity::Unknown { similarity: None };
+        let ambiguous = Identity::Ambiguous { similarity: 0.9 };
+        let active = Some(PersonStatus::Active);
+        assert_eq!(decide(&member, active), Decision::Grant);
+        for (identity, status, reason) in [
+            (member, Some(PersonStatus::Suspended), DenyReason::Suspended),
+            (member, None, DenyReason::Unknown),
+            (unknown, active, DenyReason::Unknown),
+            (ambiguous, active, DenyReason::Ambiguous),
+            (Identity::TooPoor, active, DenyReason::LowQuality),
+        ] {
+            assert_eq!(decide(&identity, status), Decision::Deny(reason));
+        }
+    }
+}

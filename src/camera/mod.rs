@@ -1,0 +1,176 @@
+//! Where frames come from: sources behind one trait, on a thread of their own.
+//!
+//! Frames are never queued: the thread overwrites the [`FrameSlot`], vision takes the newest.
+//! A live source that fails is opened again with back-off for as long as the service runs; a
+//! file or folder that fails, or ends, ends the service.
+
+mod folder;
+mod slot;
+mod video;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use opencv::core::Mat;
+
+pub use slot::{FrameSlot, Taken};
+
+use crate::clock::Clock;
+use crate::config::{CameraConfig, SourceKind};
+
+/// First and longest pause before a camera is opened again.
+const REOPEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// How long the thread sleeps at a time, so that it notices the end of the service.
+const NAP: Duration = Duration::from_millis(100);
+
+/// What can go wrong with a camera.
+#[derive(Debug, thiserror::Error)]
+pub enum CameraError {
+    /// The source cannot be opened.
+    #[error("camera {source_name}: cannot be opened; {hint}")]
+    Open {
+        /// Device, address or path.
+        source_name: String,
+        /// The way out.
+        hint: String,
+    },
+    /// It stopped delivering.
+    #[error("camera {source_name}: delivers no more frames")]
+    Read {
+        /// Device, address or path.
+        source_name: String,
+    },
+    /// An image of a folder cannot be used.
+    #[error("camera folder {folder}: {message}", folder = folder.display())]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// Cause.
+        message: String,
+    },
+    /// OpenCV failed.
+    #[error("camera {source_name}: {error}")]
+    OpenCv {
+        /// Device, address or path.
+        source_name: String,
+        /// OpenCV's word.
+        error: opencv::Error,
+    },
+}
+
+/// What a read gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// A frame.
+    Frame,
+    /// The last frame was the last one.
+    End,
+}
+
+/// A source of frames.
+pub trait Source: Send {
+    /// Waits for the next frame and writes it, 8-bit BGR, into `frame`.
+    ///
+    /// # Errors
+    /// When no frame can be had; the source must then be opened again.
+    fn read(&mut self, frame: &mut Mat) -> Result<Read, CameraError>;
+
+    /// Time between frames, for sources that would otherwise be read as fast as possible.
+    fn pace(&self) -> Option<Duration>;
+
+    /// Device, address or path, and format, for the log.
+    fn describe(&self) -> String;
+}
+
+/// Opens the configured source.
+///
+/// # Errors
+/// When it is not there or cannot be used.
+pub fn open(config: &CameraConfig) -> Result<Box<dyn Source>, CameraError> {
+    Ok(match config.source {
+        SourceKind::Folder => Box::new(folder::FolderSource::open(config)?),
+        _ => Box::new(video::VideoSource::open(config)?),
+    })
+}
+
+/// What happens to the camera, told to the service.
+#[derive(Debug)]
+pub enum CameraEvent {
+    /// It delivers.
+    Opened(String),
+    /// It failed, and will be opened again.
+    Failed(CameraError),
+    /// It failed for good.
+    Gone(CameraError),
+    /// A file or folder came to its end.
+    Ended,
+}
+
+/// Reads frames until `stop` is set or the source ends; runs on a thread of its own.
+pub fn capture(
+    config: &CameraConfig,
+    slot: &FrameSlot,
+    clock: &Arc<dyn Clock>,
+    stop: &AtomicBool,
+    report: impl Fn(CameraEvent),
+) {
+    let live = !matches!(config.source, SourceKind::File | SourceKind::Folder);
+    let backoff = || {
+        ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(REOPEN.0)
+            .with_max_delay(REOPEN.1)
+            .without_max_times()
+            .build()
+    };
+    let mut pauses = backoff();
+    while !stop.load(Ordering::Relaxed) {
+        let error = match open(config) {
+            Ok(mut source) => {
+                report(CameraEvent::Opened(source.describe()));
+                match pump(source.as_mut(), slot, clock, stop, || pauses = backoff()) {
+                    Ok(()) => return report(CameraEvent::Ended),
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        if !live {
+            return report(CameraEvent::Gone(error));
+        }
+        report(CameraEvent::Failed(error));
+        let until = Instant::now() + pauses.next().unwrap_or(REOPEN.1);
+        while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(NAP);
+        }
+    }
+}
+
+/// Moves frames from the source into the slot; returns at the end of the source or of the service.
+fn pump(
+    source: &mut dyn Source,
+    slot: &FrameSlot,
+    clock: &Arc<dyn Clock>,
+    stop: &AtomicBool,
+    mut delivered: impl FnMut(),
+) -> Result<(), CameraError> {
+    let pace = source.pace();
+    let mut due = Instant::now();
+    let mut frame = Mat::default();
+    while !stop.load(Ordering::Relaxed) {
+        if source.read(&mut frame)? == Read::End {
+            return Ok(());
+        }
+        if let Some(pace) = pace {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            // After a hiccup the pace goes on from now: a camera does not catch up either.
+            due = due.max(Instant::now() - pace) + pace;
+        }
+        slot.publish(&mut frame, clock.tick());
+        delivered();
+    }
+    Ok(())
+}

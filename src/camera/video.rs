@@ -1,0 +1,165 @@
+//! Everything that OpenCV's `VideoCapture` reads: V4L2 devices, GStreamer pipelines, streams, files.
+
+use std::time::Duration;
+
+use opencv::core::Mat;
+use opencv::prelude::*;
+use opencv::videoio::{self, VideoCapture, VideoWriter};
+
+use super::{CameraError, Read, Source};
+use crate::config::{CameraConfig, SourceKind};
+
+/// An open capture.
+pub(super) struct VideoSource {
+    capture: VideoCapture,
+    kind: SourceKind,
+    name: String,
+    repeat: bool,
+    pace: Option<Duration>,
+}
+
+impl VideoSource {
+    /// Opens what the configuration names; kinds other than `folder`.
+    pub(super) fn open(config: &CameraConfig) -> Result<Self, CameraError> {
+        let device = config.device.display().to_string();
+        let path = config.path.as_ref().map(|path| path.display().to_string());
+        let (name, backend, hint) = match config.source {
+            SourceKind::V4l2 => (
+                device,
+                videoio::CAP_V4L2,
+                "check [camera] device (v4l2-ctl --list-devices), that no other program uses it, and that this user is in the group video",
+            ),
+            SourceKind::Gstreamer => (
+                config.pipeline.clone().unwrap_or_default(),
+                videoio::CAP_GSTREAMER,
+                "try the pipeline with gst-launch-1.0; it must end in an appsink that gets BGR",
+            ),
+            SourceKind::Url => (
+                config.url.clone().unwrap_or_default(),
+                videoio::CAP_FFMPEG,
+                "check the address, the network and the credentials",
+            ),
+            SourceKind::File | SourceKind::Folder => (
+                path.unwrap_or_default(),
+                videoio::CAP_ANY,
+                "check that the file exists and is a video",
+            ),
+        };
+        let shown = without_credentials(&name);
+        let opencv_failed = |error| CameraError::OpenCv {
+            source_name: shown.clone(),
+            error,
+        };
+        let not_opened = || CameraError::Open {
+            source_name: shown.clone(),
+            hint: hint.to_owned(),
+        };
+        if config.source == SourceKind::File && !std::path::Path::new(&name).is_file() {
+            return Err(not_opened());
+        }
+        let mut capture = VideoCapture::from_file(&name, backend).map_err(opencv_failed)?;
+        if !capture.is_opened().map_err(opencv_failed)? {
+            return Err(not_opened());
+        }
+        if config.source == SourceKind::V4l2 {
+            ask_for_format(&mut capture, config).map_err(opencv_failed)?;
+        }
+        let fps = capture.get(videoio::CAP_PROP_FPS).map_err(opencv_failed)?;
+        let pace = (config.source == SourceKind::File && fps > 0.0)
+            .then(|| Duration::from_secs_f64(1.0 / fps));
+        Ok(Self {
+            capture,
+            kind: config.source,
+            name: shown,
+            repeat: config.repeat,
+            pace,
+        })
+    }
+
+    fn next(&mut self, frame: &mut Mat) -> Result<bool, CameraError> {
+        self.capture
+            .read(frame)
+            .map_err(|error| CameraError::OpenCv {
+                source_name: self.name.clone(),
+                error,
+            })
+    }
+}
+
+impl Source for VideoSource {
+    fn read(&mut self, frame: &mut Mat) -> Result<Read, CameraError> {
+        if self.next(frame)? {
+            return Ok(Read::Frame);
+        }
+        if self.kind != SourceKind::File {
+            return Err(CameraError::Read {
+                source_name: self.name.clone(),
+            });
+        }
+        let rewound = self.repeat
+            && self
+                .capture
+                .set(videoio::CAP_PROP_POS_FRAMES, 0.0)
+                .unwrap_or(false);
+        if rewound && self.next(frame)? {
+            return Ok(Read::Frame);
+        }
+        Ok(Read::End)
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        self.pace
+    }
+
+    fn describe(&self) -> String {
+        let property = |id| self.capture.get(id).unwrap_or_default();
+        format!(
+            "{} ({}x{} at {:.0} fps)",
+            self.name,
+            property(videoio::CAP_PROP_FRAME_WIDTH),
+            property(videoio::CAP_PROP_FRAME_HEIGHT),
+            property(videoio::CAP_PROP_FPS),
+        )
+    }
+}
+
+/// Asks a V4L2 device for MJPG (USB has no room for raw frames at speed), size and rate, and
+/// for as few buffered frames as it can: old frames are worth nothing. It may give something else.
+fn ask_for_format(capture: &mut VideoCapture, config: &CameraConfig) -> Result<(), opencv::Error> {
+    let mjpg = VideoWriter::fourcc('M', 'J', 'P', 'G')?;
+    for (property, value) in [
+        (videoio::CAP_PROP_FOURCC, f64::from(mjpg)),
+        (videoio::CAP_PROP_FRAME_WIDTH, f64::from(config.width)),
+        (videoio::CAP_PROP_FRAME_HEIGHT, f64::from(config.height)),
+        (videoio::CAP_PROP_FPS, config.fps),
+        (videoio::CAP_PROP_BUFFERSIZE, 1.0),
+    ] {
+        capture.set(property, value)?;
+    }
+    Ok(())
+}
+
+/// Stream addresses carry passwords; logs must not.
+fn without_credentials(name: &str) -> String {
+    match url::Url::parse(name) {
+        Ok(mut url) if url.has_host() => {
+            // Setting either can only fail for addresses that have none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.into()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn credentials_of_a_stream_are_not_shown() {
+        let shown = without_credentials("rtsp://admin:secret@10.0.0.9/live");
+        assert_eq!(shown, "rtsp://10.0.0.9/live");
+        assert_eq!(without_credentials("/dev/video0"), "/dev/video0");
+    }
+}

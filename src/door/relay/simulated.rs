@@ -1,0 +1,72 @@
+//! A relay without a pin: prints every transition, and records it if a file is configured.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+
+use serde_json::json;
+
+use super::{Relay, RelayError, is_high};
+use crate::clock::rfc3339_millis;
+use crate::config::RelayConfig;
+use crate::event::wire::Lock;
+
+/// Says what a pin would do.
+#[derive(Debug)]
+pub(super) struct SimulatedRelay {
+    config: RelayConfig,
+    file: Option<File>,
+    lock: Option<Lock>,
+}
+
+impl SimulatedRelay {
+    /// Starts secured, like every driver.
+    pub(super) fn open(config: &RelayConfig) -> Result<Self, RelayError> {
+        let open = |path| OpenOptions::new().create(true).append(true).open(path);
+        let file = match &config.transitions {
+            Some(path) => Some(open(path).map_err(|source| RelayError::Transitions {
+                path: path.clone(),
+                source,
+            })?),
+            None => None,
+        };
+        let mut relay = Self {
+            config: config.clone(),
+            file,
+            lock: None,
+        };
+        relay.set(Lock::Secured)?;
+        Ok(relay)
+    }
+}
+
+impl Relay for SimulatedRelay {
+    fn set(&mut self, lock: Lock) -> Result<(), RelayError> {
+        if self.lock == Some(lock) {
+            return Ok(());
+        }
+        let level = if is_high(self.config.active, lock) {
+            "high"
+        } else {
+            "low"
+        };
+        tracing::info!(lock = ?lock, level, pin = self.config.pin, "simulated relay");
+        if let (Some(file), Some(path)) = (&mut self.file, &self.config.transitions) {
+            let time = rfc3339_millis(jiff::Timestamp::now());
+            let line = json!({"time": time, "lock": lock, "level": level, "pin": self.config.pin});
+            writeln!(file, "{line}").map_err(|source| RelayError::Transitions {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        self.lock = Some(lock);
+        Ok(())
+    }
+}
+
+impl Drop for SimulatedRelay {
+    fn drop(&mut self) {
+        if let Err(error) = self.set(Lock::Secured) {
+            tracing::error!(%error, "simulated relay");
+        }
+    }
+}

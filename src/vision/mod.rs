@@ -1,0 +1,204 @@
+//! From pixels to observations: detect ▸ suppress ▸ landmarks ▸ align ▸ quality ▸ embed.
+//!
+//! Everything here is about one image at a time; nothing decides. Flows in: BGR frames (from
+//! [`crate::camera`]) or stills (from users, through [`still`]). Flows out: [`Observation`]s.
+//! Pictures and embeddings are never logged.
+
+pub mod alignment;
+pub mod detector;
+pub mod embedder;
+pub mod geometry;
+pub mod landmarks;
+mod network;
+pub mod pack;
+pub mod quality;
+pub mod still;
+
+use std::path::PathBuf;
+
+use opencv::core::Mat;
+use opencv::prelude::*;
+
+pub use detector::Detection;
+pub use embedder::Embedding;
+pub use quality::{Quality, QualityFailure, QualityLimits};
+
+use alignment::Similarity;
+use detector::Detector;
+use embedder::Embedder;
+use landmarks::{Landmarker, Landmarks};
+use pack::{ModelPack, PackError};
+use quality::SharpnessMeter;
+
+/// What can go wrong with vision.
+#[derive(Debug, thiserror::Error)]
+pub enum VisionError {
+    /// The models are not what they should be.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A network cannot be loaded.
+    #[error("{name}: OpenCV cannot load this network: {source}")]
+    Network {
+        /// File name.
+        name: String,
+        /// OpenCV's word.
+        source: opencv::Error,
+    },
+    /// A network delivers something else than the manifest says.
+    #[error("the {network} network delivers {found} numbers instead of {expected}")]
+    Shape {
+        /// Which network.
+        network: &'static str,
+        /// By the manifest.
+        expected: usize,
+        /// In fact.
+        found: usize,
+    },
+    /// A still was refused.
+    #[error("{path} {error}", path = path.display())]
+    Still {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: still::StillError,
+    },
+    /// OpenCV failed.
+    #[error("OpenCV: {0}")]
+    OpenCv(#[from] opencv::Error),
+}
+
+/// A face before it is compared: found, measured, aligned.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// Where.
+    pub detection: Detection,
+    /// Its points.
+    pub landmarks: Landmarks,
+    /// How good it is.
+    pub quality: Quality,
+    /// 112×112 BGR, owned by this face.
+    aligned: Mat,
+}
+
+/// One face of one frame, ready to be compared.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Where.
+    pub detection: Detection,
+    /// How good it is.
+    pub quality: Quality,
+    /// What it looks like.
+    pub embedding: Embedding,
+}
+
+/// The loaded chain.
+#[derive(Debug)]
+pub struct Vision {
+    detector: Detector,
+    landmarker: Landmarker,
+    embedder: Embedder,
+    sharpness: SharpnessMeter,
+    model_id: String,
+    dimensions: usize,
+}
+
+impl Vision {
+    /// Loads and checks the networks; `threads` is how many cores one of them may use.
+    ///
+    /// # Errors
+    /// When a model is missing, wrong or not understood.
+    pub fn load(pack: &ModelPack, threads: u32) -> Result<Self, VisionError> {
+        opencv::core::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX))?;
+        Ok(Self {
+            detector: Detector::load(pack)?,
+            landmarker: Landmarker::load(pack)?,
+            embedder: Embedder::load(pack)?,
+            sharpness: SharpnessMeter::default(),
+            model_id: pack.embedding().model_id.clone(),
+            dimensions: pack.embedding().dimensions,
+        })
+    }
+
+    /// Which embedder this is; stored with every template.
+    #[must_use]
+    pub fn model_id(&self) -> &str {
+        &self.model_id
+    }
+
+    /// Numbers in an embedding.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// All faces of a frame, best first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn detect(&mut self, frame: &Mat) -> Result<Vec<Detection>, VisionError> {
+        self.detector.detect(frame)
+    }
+
+    /// All faces of a still, best first, and the image in which they were found.
+    ///
+    /// A portrait that fills its picture is larger than any face the detector was trained on;
+    /// when nothing is found it gets a grey border that makes it a third of the whole.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn detect_in_still(&mut self, image: Mat) -> Result<(Mat, Vec<Detection>), VisionError> {
+        let found = self.detect(&image)?;
+        if !found.is_empty() {
+            return Ok((image, found));
+        }
+        let (x, y) = (image.cols(), image.rows());
+        let grey = opencv::core::Scalar::all(127.0);
+        let mut framed = Mat::default();
+        let constant = opencv::core::BORDER_CONSTANT;
+        opencv::core::copy_make_border(&image, &mut framed, y, y, x, x, constant, grey)?;
+        let found = self.detect(&framed)?;
+        Ok((framed, found))
+    }
+
+    /// Measures and aligns one face; `None` when there is no face to be measured after all.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn examine(
+        &mut self,
+        frame: &Mat,
+        detection: Detection,
+    ) -> Result<Option<Face>, VisionError> {
+        let Some(landmarks) = self.landmarker.find(frame, &detection.rect)? else {
+            return Ok(None);
+        };
+        let Some(similarity) = Similarity::fit(&landmarks.five(), &alignment::TEMPLATE) else {
+            return Ok(None);
+        };
+        let mut aligned = Mat::default();
+        alignment::align(frame, &similarity, &mut aligned)?;
+        let quality = Quality {
+            detector_score: detection.score,
+            eye_distance_px: landmarks.eye_distance(),
+            sharpness: self.sharpness.measure(&aligned)?,
+        };
+        Ok(Some(Face {
+            detection,
+            landmarks,
+            quality,
+            aligned,
+        }))
+    }
+
+    /// Embeds an examined face: the costly step, for faces that passed their quality limits.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn embed(&mut self, face: &Face) -> Result<Observation, VisionError> {
+        Ok(Observation {
+            detection: face.detection,
+            quality: face.quality,
+            embedding: self.embedder.embed(&face.aligned)?,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! One network of the pack on OpenCV DNN: bytes in, blob in, tensors out.
+
+use opencv::core::{Mat, Scalar, Size, Vector};
+use opencv::dnn::{self, Net, NetTrait as _, NetTraitConst as _};
+
+use super::VisionError;
+use super::pack::{Channels, ModelFile, ModelPack, PackError, Role};
+
+/// A loaded network with the preprocessing its manifest entry asks for.
+#[derive(Debug)]
+pub(super) struct Network {
+    net: Net,
+    size: Size,
+    mean: Scalar,
+    scale: f64,
+    swap_rb: bool,
+    outputs: Vector<String>,
+}
+
+impl Network {
+    /// Loads the network of a role from bytes whose hash was checked.
+    pub(super) fn load(
+        pack: &ModelPack,
+        role: Role,
+        outputs: &[&str],
+    ) -> Result<Self, VisionError> {
+        let file = pack.file(role)?;
+        let (mean, scale) = preprocessing(pack, file)?;
+        let bytes = Vector::from_slice(&pack.read(file)?);
+        let mut net =
+            dnn::read_net_from_onnx_buffer(&bytes).map_err(|source| VisionError::Network {
+                name: file.name.clone(),
+                source,
+            })?;
+        net.set_preferable_backend(dnn::DNN_BACKEND_OPENCV)?;
+        net.set_preferable_target(dnn::DNN_TARGET_CPU)?;
+        let outputs = if outputs.is_empty() {
+            net.get_unconnected_out_layers_names()?
+        } else {
+            outputs.iter().copied().collect()
+        };
+        Ok(Self {
+            net,
+            size: Size::new(file.input[3], file.input[2]),
+            mean,
+            scale,
+            swap_rb: file.channels == Channels::Rgb,
+            outputs,
+        })
+    }
+
+    /// Runs the network on an 8-bit image (BGR, or grey for a grey network), which is
+    /// stretched to the input size bilinearly. Returns one tensor an output, in the order asked for.
+    pub(super) fn forward(
+        &mut self,
+        image: &impl opencv::core::ToInputArray,
+    ) -> Result<Vector<Mat>, VisionError> {
+        let blob = dnn::blob_from_image(
+            image,
+            self.scale,
+            self.size,
+            self.mean,
+            self.swap_rb,
+            false,
+            opencv::core::CV_32F,
+        )?;
+        self.net.set_input(&blob, "", 1.0, Scalar::default())?;
+        let mut tensors = Vector::<Mat>::new();
+        self.net.forward(&mut tensors, &self.outputs)?;
+        Ok(tensors)
+    }
+}
+
+/// OpenCV scales all channels alike, so the manifest must too.
+fn preprocessing(pack: &ModelPack, file: &ModelFile) -> Result<(Scalar, f64), VisionError> {
+    let refuse = |message: &str| {
+        VisionError::Pack(PackError::Manifest {
+            path: pack.path_of(file),
+            message: message.to_owned(),
+        })
+    };
+    let scale = *file
+        .scale
+        .first()
+        .filter(|first| file.scale.iter().all(|scale| scale == *first))
+        .ok_or_else(|| refuse("`scale` must be the same for every channel"))?;
+    let mean = match file.mean[..] {
+        [grey] => Scalar::all(grey),
+        [a, b, c] => Scalar::new(a, b, c, 0.0),
+        _ => return Err(refuse("`mean` needs one value a channel")),
+    };
+    Ok((mean, scale))
+}

@@ -1,0 +1,145 @@
+//! Decodes stills from users. They are untrusted: pure-Rust decoders, size limits before a
+//! pixel is decoded, and nothing accepted that is cut short.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use opencv::core::{Mat, MatTraitManual as _};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+
+use super::VisionError;
+use super::pack::sha256_hex;
+
+/// Largest file, in bytes: twice a 48-megapixel phone photo.
+pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// Largest width or height, in pixels.
+pub const MAX_SIDE: u32 = 12_000;
+/// Most pixels in all: 50 megapixels are 150 MB decoded.
+pub const MAX_PIXELS: u64 = 50_000_000;
+
+/// Why a still was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StillError {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The file is too large.
+    #[error("is over the size limit: {bytes} bytes, at most {MAX_BYTES} allowed")]
+    TooManyBytes {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The picture is too large.
+    #[error(
+        "is over the size limit: {width}x{height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all allowed"
+    )]
+    TooManyPixels {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// No known format.
+    #[error("is not an image (JPEG, PNG or WebP)")]
+    NotAnImage,
+    /// It starts like an image, and then does not go on like one.
+    #[error("is truncated or damaged: {0}")]
+    Damaged(String),
+}
+
+/// A decoded still.
+#[derive(Debug)]
+pub struct Still {
+    /// Upright, 8-bit BGR.
+    pub image: Mat,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+}
+
+/// Reads and decodes a file.
+///
+/// # Errors
+/// When it cannot be read, is too large, or is no whole image.
+pub fn read(path: &Path) -> Result<Still, VisionError> {
+    let at = |error: StillError| VisionError::Still {
+        path: path.to_owned(),
+        error,
+    };
+    let metadata = std::fs::metadata(path).map_err(|e| at(e.into()))?;
+    if metadata.len() > MAX_BYTES {
+        let bytes = metadata.len();
+        return Err(at(StillError::TooManyBytes { bytes }));
+    }
+    let bytes = std::fs::read(path).map_err(|e| at(e.into()))?;
+    let picture = decode(&bytes).map_err(at)?;
+    Ok(Still {
+        image: to_bgr(&picture)?,
+        sha256: sha256_hex(&bytes),
+    })
+}
+
+/// Decodes a whole image, upright.
+///
+/// # Errors
+/// When it is too large or no whole image.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
+    let damaged = |error: image::ImageError| StillError::Damaged(error.to_string());
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let format = reader.format().ok_or(StillError::NotAnImage)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_PIXELS * 4);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| match error {
+        image::ImageError::Unsupported(_) => StillError::NotAnImage,
+        other => damaged(other),
+    })?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
+        return Err(StillError::TooManyPixels { width, height });
+    }
+    let orientation = decoder.orientation().map_err(damaged)?;
+    let mut picture = if format == ImageFormat::Jpeg {
+        DynamicImage::ImageRgb8(strict_jpeg(bytes, width, height)?)
+    } else {
+        DynamicImage::from_decoder(decoder).map_err(damaged)?
+    };
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// `image` decodes JPEG leniently and fills up what is missing; a template of grey must not be.
+fn strict_jpeg(bytes: &[u8], width: u32, height: u32) -> Result<RgbImage, StillError> {
+    let options = DecoderOptions::new_safe()
+        .set_strict_mode(true)
+        .set_max_width(MAX_SIDE as usize)
+        .set_max_height(MAX_SIDE as usize)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let pixels = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode()
+        .map_err(|error| StillError::Damaged(error.to_string()))?;
+    RgbImage::from_raw(width, height, pixels)
+        .ok_or_else(|| StillError::Damaged("the pixels do not fill the picture".into()))
+}
+
+/// As the rest of the pipeline wants it.
+///
+/// # Errors
+/// When OpenCV cannot allocate the image.
+pub fn to_bgr(picture: &RgbImage) -> Result<Mat, VisionError> {
+    let side = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let mut image = Mat::new_rows_cols_with_default(
+        side(picture.height()),
+        side(picture.width()),
+        opencv::core::CV_8UC3,
+        opencv::core::Scalar::default(),
+    )?;
+    let (target, _) = image.data_bytes_mut()?.as_chunks_mut::<3>();
+    for (bgr, rgb) in target.iter_mut().zip(picture.pixels()) {
+        *bgr = [rgb[2], rgb[1], rgb[0]];
+    }
+    Ok(image)
+}
