@@ -29,6 +29,8 @@ pub mod door;
 pub mod enroll;
 pub mod event;
 pub mod gallery;
+pub mod mqtt;
 pub mod presentation;
+pub mod service;
 pub mod store;
 pub mod vision;

@@ -115,7 +115,7 @@ pub fn capture(
     slot: &FrameSlot,
     clock: &Arc<dyn Clock>,
     stop: &AtomicBool,
-    report: impl Fn(CameraEvent),
+    mut report: impl FnMut(CameraEvent),
 ) {
     let live = !matches!(config.source, SourceKind::File | SourceKind::Folder);
     let backoff = || {

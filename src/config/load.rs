@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, ConfigError, DEFAULT_TOML, Place, SourceKind};
+use super::{Config, ConfigError, DEFAULT_TOML, Place, RelayConfig, SourceKind};
 
 impl Config {
     /// Reads, checks and resolves a configuration file.
@@ -15,16 +15,33 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong with it, with file and line.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
-            _ => ConfigError::Unreadable {
-                path: path.to_owned(),
-                source,
-            },
-        })?;
+        let text = read(path)?;
         let mut config = Self::parse(&text, path)?;
         config.resolve(path.parent().unwrap_or(Path::new("")));
         Ok(config)
+    }
+
+    /// Reads the `[relay]` section alone, whatever else is in the file: the relay must be made
+    /// safe even when another part of the configuration is wrong.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or the section itself is wrong.
+    pub fn load_relay(path: &Path) -> Result<RelayConfig, ConfigError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Only {
+            relay: RelayConfig,
+        }
+        let text = read(path)?;
+        let source = Source {
+            text: &text,
+            file: path,
+        };
+        let Only { mut relay } = toml::from_str(&text).map_err(|error| source.syntax(&error))?;
+        if let Some(transitions) = &mut relay.transitions {
+            *transitions = path.parent().unwrap_or(Path::new("")).join(&transitions);
+        }
+        Ok(relay)
     }
 
     /// Checks the text of a configuration; `file` is only named in errors.
@@ -236,6 +253,16 @@ impl Config {
             *path = folder.join(&path);
         }
     }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
+        _ => ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 type Refuse<'a> = dyn Fn(&str, String, String) -> ConfigError + 'a;

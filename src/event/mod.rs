@@ -95,6 +95,8 @@ pub enum DenyReason {
     Ambiguous,
     /// The person is suspended.
     Suspended,
+    /// The grant could not be put on the record, so it was not carried out.
+    StorageFailure,
 }
 
 impl DenyReason {
@@ -106,6 +108,7 @@ impl DenyReason {
             DenyReason::LowQuality => "low_quality",
             DenyReason::Ambiguous => "ambiguous",
             DenyReason::Suspended => "suspended",
+            DenyReason::StorageFailure => "storage_failure",
         }
     }
 }
@@ -175,7 +178,7 @@ pub enum SecureCause {
 }
 
 /// A standing condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alarm {
     /// The camera delivers no frames.

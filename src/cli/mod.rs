@@ -1,0 +1,163 @@
+//! The command line: one file a verb, each with its arguments beside its `run`.
+//!
+//! A verb only translates into library calls and prints. Results go to standard output, as
+//! text for people or, with `--json`, as one JSON value (a line each for lists that grow);
+//! everything else goes to standard error.
+
+mod completions;
+mod config;
+mod enroll;
+mod events;
+mod identify;
+mod logging;
+mod models;
+mod people;
+mod relay;
+mod run;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use doorward::config::{Config, ConfigError, DEFAULT_PATH};
+use doorward::store::Store;
+use doorward::vision::Vision;
+use doorward::vision::pack::ModelPack;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says why and what to do
+  2  wrong arguments
+  3  the configuration was refused
+  4  done in part: some images were refused (enroll, identify)
+
+First steps:
+  doorward config default > doorward.toml
+  doorward --config doorward.toml enroll \"Ada Lovelace\" --folder photos/ada
+  doorward --config doorward.toml run";
+
+/// A door that opens for the right face, and tells the truth about it.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE", env = "DOORWARD_CONFIG", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Args),
+    Enroll(enroll::Args),
+    People(people::Args),
+    Identify(identify::Args),
+    Events(events::Args),
+    Models(models::Args),
+    Config(config::Args),
+    Relay(relay::Args),
+    Completions(completions::Args),
+}
+
+/// What every verb gets.
+struct Context {
+    config_path: PathBuf,
+    json: bool,
+}
+
+/// How a verb ended when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Partly,
+}
+
+impl Cli {
+    /// Runs the verb and reports its failure, if any, in one line.
+    pub(crate) fn run(self) -> ExitCode {
+        let context = Context {
+            config_path: self.config,
+            json: self.json,
+        };
+        let result = match self.verb {
+            Verb::Run(args) => args.run(&context),
+            Verb::Enroll(args) => args.run(&context),
+            Verb::People(args) => args.run(&context),
+            Verb::Identify(args) => args.run(&context),
+            Verb::Events(args) => args.run(&context),
+            Verb::Models(args) => args.run(&context),
+            Verb::Config(args) => args.run(&context),
+            Verb::Relay(args) => args.run(&context),
+            Verb::Completions(args) => args.run(&context),
+        };
+        match result {
+            Ok(Outcome::Done) => ExitCode::SUCCESS,
+            Ok(Outcome::Partly) => ExitCode::from(4),
+            Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Standard error may be gone too; then nobody is there to be told.
+                let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
+                ExitCode::from(if error.is::<ConfigError>() { 3 } else { 1 })
+            }
+        }
+    }
+}
+
+impl Context {
+    fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.config_path)?)
+    }
+
+    fn store(&self, config: &Config) -> anyhow::Result<Store> {
+        Ok(Store::open(&config.store.path, config.wire())?)
+    }
+
+    /// Prints one JSON value on a line of its own.
+    fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
+        print_line(&serde_json::to_string(value)?)
+    }
+}
+
+fn print_line(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
+}
+
+fn load_vision(config: &Config) -> anyhow::Result<Vision> {
+    let pack = ModelPack::open(&config.models.directory)?;
+    Ok(Vision::load(&pack, config.models.threads)?)
+}
+
+/// Images given one by one, then those of a folder.
+fn image_paths(images: Vec<PathBuf>, folder: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = images;
+    if let Some(folder) = folder {
+        let found = doorward::enroll::images_in(folder)
+            .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+        anyhow::ensure!(
+            !found.is_empty(),
+            "the folder {} holds no JPEG, PNG or WebP images",
+            folder.display()
+        );
+        paths.extend(found);
+    }
+    Ok(paths)
+}
+
+/// `doorward … | head` closes our output early; that is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

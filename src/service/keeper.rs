@@ -1,0 +1,340 @@
+//! The door's keeper: the one thread that records and moves the relay.
+//!
+//! Carries out what [`crate::access`] and [`crate::door`] decide, in the order that keeps the
+//! invariants: a grant is on the disk before the relay is released, and the relay is secured
+//! before that is written down. While storage fails nobody is let in; what happens meanwhile
+//! is kept in memory and written, in order, as soon as it can be.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::access::{Decision, decide};
+use crate::clock::{Clock, Tick, Timestamp};
+use crate::door::relay::Relay;
+use crate::door::{Door, Effect, Input, step};
+use crate::event::wire::{DoorSummary, Lock};
+use crate::event::{
+    Alarm, Class, Denied, DenyReason, Event, Granted, Method, PersonRef, SecureCause,
+};
+use crate::gallery::Member;
+use crate::presentation::{Claim, Identity};
+use crate::store::{Store, StoreError};
+
+/// How long the keeper sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon a relay that would not be secured is tried again.
+const RETRY_SECURE: Duration = Duration::from_millis(200);
+/// How often a failed store is tried again.
+const RETRY_STORE: Duration = Duration::from_secs(5);
+/// Most events kept while the store fails; a door sees about ten a minute.
+const BACKLOG: usize = 1_000;
+
+/// What the keeper is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A presentation came to a claim, about this member if it names one.
+    Claim {
+        claim: Claim,
+        member: Option<Member>,
+    },
+    /// A condition began (with its cause) or ended.
+    Alarm {
+        alarm: Alarm,
+        detail: Option<String>,
+    },
+    /// The service ends.
+    Stop,
+}
+
+/// The keeper's state and what it works with.
+pub(super) struct Keeper {
+    store: Store,
+    relay: Box<dyn Relay>,
+    clock: Arc<dyn Clock>,
+    release: Duration,
+    /// Tells the MQTT pump that there is something to send.
+    committed: Box<dyn Fn() + Send>,
+    door: Door,
+    last_person: Option<PersonRef>,
+    alarms: BTreeSet<Alarm>,
+    /// Set while the relay would not be secured: when to try again.
+    secure_at: Option<Tick>,
+    /// What could not be written yet, in order.
+    backlog: VecDeque<(Timestamp, Event)>,
+    /// Set while the store fails: when to try again.
+    store_at: Option<Tick>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        store: Store,
+        relay: Box<dyn Relay>,
+        clock: Arc<dyn Clock>,
+        release: Duration,
+        committed: Box<dyn Fn() + Send>,
+    ) -> Self {
+        Self {
+            store,
+            relay,
+            clock,
+            release,
+            committed,
+            door: Door::default(),
+            last_person: None,
+            alarms: BTreeSet::new(),
+            secure_at: None,
+            backlog: VecDeque::new(),
+            store_at: None,
+        }
+    }
+
+    /// Records what the last run could not, and publishes the state of the door.
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
+        let left_released = matches!(
+            self.store.last_door_event()?.map(|recorded| recorded.event),
+            Some(Event::DoorReleased { .. })
+        );
+        let state = self.summary();
+        if left_released {
+            let cause = SecureCause::Start;
+            let event = Event::DoorSecured { cause };
+            self.store
+                .record_with_state(self.clock.now(), event, Some(&state))?;
+        } else {
+            self.store.publish_state(&state)?;
+        }
+        (self.committed)();
+        Ok(())
+    }
+
+    /// Works until told to stop, or until everybody who could tell it something is gone.
+    /// Gives the relay back, secured.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) -> Box<dyn Relay> {
+        loop {
+            match messages.recv_timeout(self.patience()) {
+                Ok(Message::Claim { claim, member }) => self.claim(&claim, member),
+                Ok(Message::Alarm { alarm, detail }) => self.alarm(alarm, detail),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.due();
+        }
+        self.input(Input::Stop);
+        self.relay
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.tick();
+        [self.door.deadline(), self.secure_at, self.store_at]
+            .into_iter()
+            .flatten()
+            .map(|at| at.since(now))
+            .fold(IDLE, Duration::min)
+    }
+
+    /// What time alone brings about.
+    fn due(&mut self) {
+        let now = self.clock.tick();
+        if self.secure_at.is_some_and(|at| now >= at) {
+            self.secure_relay();
+        }
+        if self.store_at.is_some_and(|at| now >= at) && self.write_backlog() {
+            tracing::info!("the store can be written again");
+            self.alarm(Alarm::Storage, None);
+        }
+        self.input(Input::Tick);
+    }
+
+    fn claim(&mut self, claim: &Claim, member: Option<Member>) {
+        let status = member.as_ref().map(|member| member.status);
+        let person = member.map(|member| member.person);
+        let latency = self.clock.tick().since(claim.began);
+        let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        match (decide(&claim.identity, status), claim.identity, person) {
+            (Decision::Grant, Identity::Member { similarity, .. }, Some(person)) => {
+                self.grant(claim, similarity, person, latency_ms);
+            }
+            (Decision::Deny(reason), _, person) => self.deny(claim, reason, person, latency_ms),
+            // Nothing grants to nobody.
+            (Decision::Grant, ..) => self.deny(claim, DenyReason::Unknown, None, latency_ms),
+        }
+    }
+
+    fn grant(&mut self, claim: &Claim, similarity: f32, person: PersonRef, latency_ms: u64) {
+        let event = Event::AccessGranted(Granted {
+            person: person.clone(),
+            similarity,
+            observations: claim.observations,
+            method: Method::Face,
+            latency_ms,
+        });
+        if self.write(self.clock.now(), event) {
+            tracing::info!(person = %person.id, similarity, latency_ms, "access granted");
+            self.last_person = Some(person);
+            let release = self.release;
+            self.input(Input::Granted { release });
+        } else {
+            self.deny(claim, DenyReason::StorageFailure, Some(person), latency_ms);
+        }
+    }
+
+    fn deny(
+        &mut self,
+        claim: &Claim,
+        reason: DenyReason,
+        person: Option<PersonRef>,
+        latency_ms: u64,
+    ) {
+        let similarity = match claim.identity {
+            Identity::Member { similarity, .. } | Identity::Ambiguous { similarity } => {
+                Some(similarity)
+            }
+            Identity::Unknown { similarity } => similarity,
+            Identity::TooPoor => None,
+        };
+        let id = person.as_ref().map(|person| person.id.to_string());
+        tracing::info!(
+            reason = reason.as_str(),
+            person = id,
+            similarity,
+            latency_ms,
+            "access denied"
+        );
+        self.record(Event::AccessDenied(Denied {
+            reason,
+            person,
+            similarity,
+            observations: claim.observations,
+            method: Method::Face,
+            latency_ms,
+        }));
+    }
+
+    fn alarm(&mut self, alarm: Alarm, detail: Option<String>) {
+        let raised = detail.is_some();
+        let changed = if raised {
+            self.alarms.insert(alarm)
+        } else {
+            self.alarms.remove(&alarm)
+        };
+        if !changed {
+            return;
+        }
+        let event = match detail {
+            Some(detail) => {
+                tracing::warn!(alarm = alarm.as_str(), detail, "alarm raised");
+                Event::AlarmRaised { alarm, detail }
+            }
+            None => {
+                tracing::info!(alarm = alarm.as_str(), "alarm cleared");
+                Event::AlarmCleared { alarm }
+            }
+        };
+        self.record(event);
+    }
+
+    fn input(&mut self, input: Input) {
+        let (door, effect) = step(self.door, input, self.clock.tick());
+        self.door = door;
+        match effect {
+            Some(Effect::Release { cause, release }) => match self.relay.set(Lock::Released) {
+                Ok(()) => {
+                    let event = Event::DoorReleased {
+                        cause,
+                        release_ms: u64::try_from(release.as_millis()).unwrap_or(u64::MAX),
+                        person: self.last_person.take(),
+                    };
+                    tracing::info!(?cause, "door released");
+                    self.record(event);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the relay does not release");
+                    self.input(Input::RelayFailed);
+                }
+            },
+            Some(Effect::Secure { cause }) => {
+                self.secure_relay();
+                tracing::info!(?cause, "door secured");
+                self.record(Event::DoorSecured { cause });
+            }
+            None => {}
+        }
+    }
+
+    fn secure_relay(&mut self) {
+        self.secure_at = match self.relay.set(Lock::Secured) {
+            Ok(()) => None,
+            Err(error) => {
+                if self.secure_at.is_none() {
+                    tracing::error!(%error, "the relay does not secure; trying again until it does");
+                }
+                Some(self.clock.tick() + RETRY_SECURE)
+            }
+        };
+    }
+
+    /// Records an event, now or as soon as the store can be written.
+    fn record(&mut self, event: Event) {
+        let now = self.clock.now();
+        if self.write(now, event.clone()) {
+            return;
+        }
+        if self.backlog.len() == BACKLOG {
+            tracing::error!("too many events wait for the store: the oldest one is lost");
+            self.backlog.pop_front();
+        }
+        self.backlog.push_back((now, event));
+        if self.alarms.insert(Alarm::Storage) {
+            let detail = "events cannot be written; nobody is let in".to_owned();
+            let alarm = Alarm::Storage;
+            self.backlog
+                .push_back((now, Event::AlarmRaised { alarm, detail }));
+        }
+    }
+
+    /// Writes one event after all that wait before it; says whether it is on the disk.
+    fn write(&mut self, now: Timestamp, event: Event) -> bool {
+        self.write_backlog() && self.commit(now, event)
+    }
+
+    fn write_backlog(&mut self) -> bool {
+        while let Some((at, event)) = self.backlog.pop_front() {
+            if !self.commit(at, event.clone()) {
+                self.backlog.push_front((at, event));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn commit(&mut self, at: Timestamp, event: Event) -> bool {
+        // Everything but a decision changes what the retained summary says.
+        let state = (event.class() != Class::Access).then(|| self.summary());
+        match self.store.record_with_state(at, event, state.as_ref()) {
+            Ok(recorded) => {
+                tracing::debug!(seq = recorded.seq, kind = recorded.event.kind(), "recorded");
+                self.store_at = None;
+                (self.committed)();
+                true
+            }
+            Err(error) => {
+                if self.store_at.is_none() {
+                    tracing::error!(%error, "events cannot be recorded; nobody is let in until they can");
+                }
+                self.store_at = Some(self.clock.tick() + RETRY_STORE);
+                false
+            }
+        }
+    }
+
+    fn summary(&self) -> DoorSummary {
+        DoorSummary {
+            lock: self.door.lock(),
+            alarms: self.alarms.iter().copied().collect(),
+            version: env!("CARGO_PKG_VERSION"),
+            since: self.clock.now(),
+        }
+    }
+}
