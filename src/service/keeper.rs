@@ -140,7 +140,9 @@ impl Keeper {
         if self.secure_at.is_some_and(|at| now >= at) {
             self.secure_relay();
         }
-        if self.store_at.is_some_and(|at| now >= at) && self.write_backlog() {
+        // Due again, or a later event has got through meanwhile.
+        let store_due = self.store_at.is_none_or(|at| now >= at);
+        if self.alarms.contains(&Alarm::Storage) && store_due && self.write_backlog() {
             tracing::info!("the store can be written again");
             self.alarm(Alarm::Storage, None);
         }

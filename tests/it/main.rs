@@ -1,0 +1,10 @@
+//! Integration tests: real models, real SQLite files, a real broker over TLS.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli;
+mod enroll;
+mod service;
+mod store;
+mod support;
+mod vision;

@@ -1,0 +1,266 @@
+//! The service from camera to relay and record, with real faces in a composed clip.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use doorward::event::{Event, SecureCause};
+use doorward::store::EventFilter;
+
+use crate::support::clip::{self, Scene};
+use crate::support::door::{Door, doorward, eventually, stderr};
+use crate::support::faces::{ENROLLMENT, PERSON, STRANGERS, Sheet};
+use crate::support::small_disk::{fill, on_small_disk, seen_by};
+
+/// Somebody who comes, stays a moment and leaves.
+fn visitor(cell: crate::support::faces::Cell) -> Scene {
+    Scene::visitor(&Sheet::open().unwrap().face(cell).unwrap(), 4.0)
+}
+
+/// A door whose camera plays these scenes; `more` follows the [camera] section.
+fn door_with(scenes: &[Scene], more: &str) -> Door {
+    let door = Door::new(&format!(
+        "[camera]\nsource = \"file\"\npath = \"clip.avi\"\n{more}"
+    ));
+    clip::write(&door.path("clip.avi"), scenes).unwrap();
+    door
+}
+
+/// Puts another value in place of the default 500 ms.
+fn release_for(door: &Door, ms: u32) {
+    let text = std::fs::read_to_string(door.config()).unwrap();
+    let text = text.replace("release_ms = 500", &format!("release_ms = {ms}"));
+    std::fs::write(door.config(), text).unwrap();
+}
+
+fn last_event(door: &Door) -> Event {
+    let mut events = door.store().events(&EventFilter::default()).unwrap();
+    events.pop().unwrap().event
+}
+
+#[test]
+fn a_stranger_is_denied_and_the_enrolled_person_opens_the_door_once() {
+    let scenes = [
+        Scene::empty(0.5),
+        visitor(STRANGERS[0]),
+        Scene::empty(1.0),
+        visitor(PERSON[0]),
+        Scene::empty(1.5),
+    ];
+    let door = door_with(&scenes, "");
+    door.enroll_sample_person();
+    let mut service = door.start();
+    assert!(service.wait().success(), "{}", service.log());
+    let expected = [
+        "admin.enrolled",
+        "access.denied",
+        "access.granted",
+        "door.released",
+        "door.secured",
+    ];
+    assert_eq!(door.kinds(), expected);
+    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    let events = door.json(&["events", "list", "--kind", "access"]);
+    assert_eq!(events[0]["data"]["reason"], "unknown");
+    assert_eq!(events[1]["data"]["person"]["name"], "Sam Sample");
+    assert!(events[1]["data"]["observations"].as_u64().unwrap() >= 3);
+    assert!(
+        !service.log().contains("Sam"),
+        "a log names people by their id only"
+    );
+}
+
+#[test]
+fn sigterm_while_released_secures_and_says_so() {
+    for signal in ["TERM", "INT"] {
+        let door = door_with(&[visitor(PERSON[0]), Scene::empty(60.0)], "");
+        release_for(&door, 60_000);
+        door.enroll_sample_person();
+        let mut service = door.start();
+        service.wait_for("door released");
+        assert_eq!(door.transitions(), ["secured", "released"]);
+        service.signal(signal);
+        assert!(service.wait().success(), "{}", service.log());
+        assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+        let cause = SecureCause::Stop;
+        assert_eq!(last_event(&door), Event::DoorSecured { cause });
+    }
+}
+
+#[test]
+fn after_sigkill_relay_secure_makes_it_safe_and_the_next_start_records_it() {
+    let door = door_with(&[visitor(PERSON[0]), Scene::empty(60.0)], "");
+    release_for(&door, 60_000);
+    door.enroll_sample_person();
+    let mut service = door.start();
+    service.wait_for("door released");
+    eventually("the release is recorded", || {
+        matches!(last_event(&door), Event::DoorReleased { .. })
+    });
+    service.signal("KILL");
+    assert!(!service.wait().success());
+    // What systemd's ExecStopPost runs. (A simulated pin keeps its level, as a real one may.)
+    assert_eq!(door.transitions().last().unwrap(), "released");
+    assert!(door.run(&["relay", "secure"]).status.success());
+    assert_eq!(door.transitions().last().unwrap(), "secured");
+
+    std::fs::remove_file(door.path("relay.jsonl")).unwrap();
+    let mut service = door.start();
+    service.wait_for("\"ready\"");
+    assert_eq!(door.transitions()[0], "secured", "before anything else");
+    let events = door.store().events(&EventFilter::default()).unwrap();
+    let after_release = events
+        .iter()
+        .skip_while(|event| !matches!(event.event, Event::DoorReleased { .. }))
+        .nth(1)
+        .unwrap();
+    let cause = SecureCause::Start;
+    assert_eq!(after_release.event, Event::DoorSecured { cause });
+}
+
+#[test]
+fn a_second_instance_is_refused_and_leaves_the_first_alone() {
+    let door = door_with(&[Scene::empty(30.0)], "");
+    let mut first = door.start();
+    first.wait_for("\"ready\"");
+    let second = door.run(&["run"]);
+    assert_eq!(second.status.code(), Some(1));
+    let error = stderr(&second);
+    assert!(
+        error.contains("another doorward service already runs on"),
+        "{error}"
+    );
+    assert_eq!(door.transitions(), ["secured"], "only the first one's own");
+}
+
+#[test]
+fn what_the_cli_changes_counts_within_a_second() {
+    let door = door_with(&[visitor(PERSON[0]), Scene::empty(1.0)], "repeat = true\n");
+    let mut service = door.start();
+    service.wait_for("\"ready\"");
+    service.wait_for("access denied");
+    door.enroll_sample_person();
+    let enrolled = Instant::now();
+    service.wait_for("\"people\":1");
+    assert!(
+        enrolled.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        enrolled.elapsed()
+    );
+    service.wait_for("access granted");
+    door.json(&["people", "suspend", "Sam Sample"]);
+    let denied = service.wait_for("access denied");
+    assert!(denied.contains("\"suspended\""), "{denied}");
+}
+
+#[test]
+fn a_missing_camera_file_is_named_and_ends_the_service() {
+    let door = Door::new("[camera]\nsource = \"file\"\npath = \"none.avi\"\n");
+    let output = door.run(&["run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    let last = error.lines().last().unwrap();
+    assert!(
+        last.contains("none.avi: cannot be opened; check that the file exists"),
+        "{error}"
+    );
+    assert_eq!(door.transitions(), ["secured"]);
+    let empty = Door::new("[camera]\nsource = \"folder\"\npath = \"pictures\"\n");
+    std::fs::create_dir(empty.path("pictures")).unwrap();
+    let error = stderr(&empty.run(&["run"]));
+    assert!(
+        error.contains("holds no JPEG, PNG or WebP images"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_camera_device_is_an_alarm_and_the_door_goes_on() {
+    let door = Door::new("[camera]\ndevice = \"/dev/video99\"\n");
+    let mut service = door.start();
+    let line = service.wait_for("opening it again");
+    assert!(
+        line.contains("/dev/video99: cannot be opened; check [camera] device"),
+        "{line}"
+    );
+    service.wait_for("alarm raised");
+    eventually("the alarm is recorded", || door.kinds() == ["alarm.raised"]);
+    service.signal("TERM");
+    assert!(service.wait().success());
+}
+
+#[test]
+fn a_folder_of_images_plays_as_a_camera() {
+    let door = Door::new("[camera]\nsource = \"folder\"\npath = \"frames\"\nfps = 10.0\n");
+    door.enroll_sample_person();
+    let frames = door.path("frames");
+    std::fs::create_dir(&frames).unwrap();
+    let face = Sheet::open().unwrap().face(PERSON[0]).unwrap();
+    let mut canvas = image::RgbImage::from_pixel(320, 240, image::Rgb([127; 3]));
+    image::imageops::replace(&mut canvas, &face, 107, 66);
+    for n in 0..8 {
+        canvas.save(frames.join(format!("{n:02}.png"))).unwrap();
+    }
+    let mut service = door.start();
+    assert!(service.wait().success(), "{}", service.log());
+    assert!(
+        door.kinds().contains(&"access.granted"),
+        "{}",
+        service.log()
+    );
+    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+}
+
+#[test]
+fn on_a_full_disk_nobody_is_let_in_and_nothing_is_forgotten() {
+    let door = door_with(&[visitor(PERSON[0]), Scene::empty(1.0)], "repeat = true\n");
+    let disk = door.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let text = std::fs::read_to_string(door.config()).unwrap();
+    let text = text.replace("path = \"door.db\"", "path = \"disk/door.db\"");
+    std::fs::write(door.config(), text).unwrap();
+
+    let mut command = on_small_disk(&disk, 1024, Path::new(doorward().get_program()));
+    command.arg("--config").arg(door.config()).arg("run");
+    let mut service = door.start_with(command);
+    service.wait_for("\"ready\"");
+    let inside = seen_by(service.pid(), &disk);
+    let filler = fill(&inside);
+    service.wait_for("the disk is full");
+    std::fs::remove_file(filler).unwrap();
+    service.wait_for("the store can be written again");
+
+    let images = Sheet::open().unwrap();
+    let images = images.save(&ENROLLMENT, &door.path("")).unwrap();
+    let mut enroll = vec!["enroll", "Sam Sample", "--image"];
+    enroll.extend(images.iter().map(|path| path.to_str().unwrap()));
+    door.json_inside(service.pid(), &enroll);
+    service.wait_for("\"people\":1");
+    let filler = fill(&inside);
+    let refused = service.wait_for("storage_failure");
+    assert!(refused.contains("access denied"), "{refused}");
+    assert_eq!(
+        door.transitions(),
+        ["secured"],
+        "not on the record, not let in"
+    );
+
+    std::fs::remove_file(filler).unwrap();
+    service.wait_for("door released");
+    service.wait_for("door secured");
+    let mut events = Vec::new();
+    eventually("the end of the release is recorded", || {
+        events = door.json_inside(service.pid(), &["events", "list"]);
+        events.last().unwrap()["kind"] == "door.secured"
+    });
+    let what_followed: Vec<&str> = events
+        .iter()
+        .skip_while(|event| event["data"]["reason"] != "storage_failure")
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(what_followed[..2], ["access.denied", "alarm.raised"]);
+    for expected in ["alarm.cleared", "access.granted", "door.released"] {
+        assert!(what_followed.contains(&expected), "{what_followed:?}");
+    }
+    service.signal("TERM");
+    assert!(service.wait().success(), "{}", service.log());
+}
