@@ -127,6 +127,7 @@ pub struct Granted {
     /// Who.
     pub person: PersonRef,
     /// Weakest cosine similarity among the agreeing observations, -1..1.
+    #[serde(serialize_with = "four_decimals")]
     pub similarity: f32,
     /// How many observations agreed.
     pub observations: u32,
@@ -145,7 +146,11 @@ pub struct Denied {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonRef>,
     /// Best cosine similarity seen, -1..1; absent when nothing could be compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "four_decimals_if_any"
+    )]
     pub similarity: Option<f32>,
     /// How many observations were considered.
     pub observations: u32,
@@ -358,6 +363,21 @@ pub struct Recorded {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// More digits than a similarity means would only differ between machines.
+fn four_decimals<S: serde::Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((f64::from(*value) * 1e4).round() / 1e4)
+}
+
+fn four_decimals_if_any<S: serde::Serializer>(
+    value: &Option<f32>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => four_decimals(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

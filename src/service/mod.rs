@@ -24,7 +24,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::door::relay::{self, Relay, RelayError};
 use crate::event::wire::Lock;
-use crate::mqtt::{self, MqttError};
+use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::presentation::Rules;
 use crate::store::{InstanceLock, Store, StoreError};
 use crate::vision::pack::{ModelPack, PackError};
@@ -134,13 +134,16 @@ async fn supervise(
     let (to_keeper, messages) = mpsc::channel();
 
     let pump = match &config.mqtt {
-        Some(_) => Some(mqtt::spawn(config)?),
+        Some(_) => Some(Arc::new(mqtt::spawn(
+            PumpConfig::from_config(config)?,
+            tell_status,
+        )?)),
         None => None,
     };
-    let waker = pump.as_ref().map(mqtt::PumpHandle::waker);
+    let to_wake = pump.clone();
     let committed = Box::new(move || {
-        if let Some(waker) = &waker {
-            waker.wake();
+        if let Some(pump) = &to_wake {
+            pump.wake();
         }
     });
     let release = Duration::from_millis(config.relay.release_ms);
@@ -190,7 +193,8 @@ async fn supervise(
     let _ = watcher.join();
     let _ = to_keeper.send(Message::Stop);
     let relay = keeper.join();
-    if let Some(pump) = pump {
+    // The keeper's share of the handle went with its thread.
+    if let Some(pump) = pump.and_then(Arc::into_inner) {
         pump.shutdown(FAREWELL);
     }
     if let Ok(Some(mut relay)) = relay {
@@ -265,6 +269,16 @@ fn start<T: Send + 'static>(
             }
         })
         .map_err(|source| ServiceError::System { what: name, source })
+}
+
+/// Shows in `systemctl status` whether the broker hears us.
+fn tell_status(event: PumpEvent) {
+    let status = match event {
+        PumpEvent::Connected { .. } => "connected to the broker".to_owned(),
+        PumpEvent::Disconnected { error } => format!("no broker: {error}"),
+        PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } => return,
+    };
+    notify_systemd(sd_notify::NotifyState::Status(&status));
 }
 
 /// Outside systemd there is nobody to be told, and that is fine.

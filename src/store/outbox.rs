@@ -1,1 +1,398 @@
-//! The outbox: events committed but not yet acknowledged by the broker.
+//! The outbox: what the broker has not confirmed yet, as the sender sees it.
+//!
+//! For the MQTT side only: it moves rows through their stages and keeps the header of the
+//! MQTT session beside them, so that one transaction holds both. It never writes events
+//! (that is [`Store`](super::Store)) and never talks to a network. Flows in: rows queued by
+//! `Store`, acknowledgements. Flows out: rows to send, rows to resume, counts.
+//!
+//! An [`Outbox`] is a connection of its own. The writer of events is another one, in another
+//! thread or process, and may delete a queued retained row because a newer one replaces it,
+//! even in the instant between [`Outbox::queued`] and [`Outbox::apply`]. A row that was handed
+//! over is therefore written back when it turns out to be gone: what may have left the device
+//! is always on record.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::event::wire::{Publication, Qos};
+
+/// Refused rows that are kept for inspection; older ones are dropped.
+const KEEP_REJECTED: i64 = 1_000;
+/// How many refusals may pass before the kept ones are counted again: counting reads the table.
+const PRUNE_EVERY: usize = 64;
+
+/// One message on its way to the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Number of the row (not of the event).
+    pub seq: i64,
+    /// The event it carries; none for retained summaries and availability.
+    pub event_id: Option<Uuid>,
+    /// Topic class.
+    pub class: String,
+    /// Full topic.
+    pub topic: String,
+    /// Quality of service.
+    pub qos: Qos,
+    /// Whether the broker keeps it.
+    pub retain: bool,
+    /// MQTT 5 content type.
+    pub content_type: String,
+    /// The bytes.
+    pub payload: Vec<u8>,
+    /// The broker forgot its session while this was under way: it may arrive twice.
+    pub maybe_dup: bool,
+}
+
+/// How far a message under way has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Published under a packet id; no answer recorded.
+    Published,
+    /// QoS 2: the broker has it (PUBREC); the release (PUBREL) is to be sent again.
+    Received,
+}
+
+/// A message under way, as it is resumed after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The message.
+    pub row: Row,
+    /// Its packet id.
+    pub pkid: u16,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// One step of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// It gets a packet id and may leave the device after this is committed.
+    Published {
+        /// The message as it is sent; written back if the row is gone.
+        row: &'a Row,
+        /// Its packet id.
+        pkid: u16,
+    },
+    /// The broker holds it.
+    Received {
+        /// Which row.
+        seq: i64,
+    },
+    /// The broker's last word is in: the row goes.
+    Done {
+        /// Which row.
+        seq: i64,
+    },
+    /// The broker refused it, or it can never be sent.
+    Rejected {
+        /// Which row.
+        seq: i64,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+/// How much is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Not handed over yet.
+    pub queued: u64,
+    /// Sent, not confirmed.
+    pub under_way: u64,
+    /// Refused and kept for inspection.
+    pub rejected: u64,
+}
+
+/// The sender's connection to the database.
+#[derive(Debug)]
+pub struct Outbox {
+    conn: Connection,
+    rejected_since_prune: usize,
+    seen_version: i64,
+}
+
+impl Outbox {
+    /// Opens the outbox of a database that [`Store::open`](super::Store::open) has migrated.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            conn: super::connect(path)?,
+            rejected_since_prune: PRUNE_EVERY,
+            seen_version: -1,
+        })
+    }
+
+    /// Whether another connection has committed since this was last asked; costs no I/O.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+        let version = self
+            .conn
+            .query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        let changed = version != self.seen_version;
+        self.seen_version = version;
+        Ok(changed)
+    }
+
+    /// The first `limit` rows that wait to be sent, in the order they were queued.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queued(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup
+             FROM outbox WHERE stage = 0 AND stage < 3 ORDER BY seq LIMIT ?",
+        )?;
+        let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut queued = Vec::new();
+        while let Some(row) = rows.next()? {
+            queued.push(read(row)?);
+        }
+        Ok(queued)
+    }
+
+    /// Everything under way, in the order it is resumed: first what must be published again,
+    /// then what must be released again, each in the order of the queue.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn under_way(&self) -> Result<Vec<UnderWay>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
+                    stage, pkid
+             FROM outbox WHERE stage IN (1, 2) AND stage < 3 ORDER BY stage, seq",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut under_way = Vec::new();
+        while let Some(row) = rows.next()? {
+            under_way.push(UnderWay {
+                row: read(row)?,
+                stage: match row.get::<_, i64>(9)? {
+                    1 => Stage::Published,
+                    _ => Stage::Received,
+                },
+                pkid: row.get(10)?,
+            });
+        }
+        Ok(under_way)
+    }
+
+    /// The header of the MQTT session, if there is one to resume.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn header(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .conn
+            .query_row("SELECT header FROM mqtt_session WHERE id = 1", [], |row| {
+                row.get(0)
+            })
+            .optional()?)
+    }
+
+    /// Commits steps of rows, and the session header with them, in one transaction; on the
+    /// disk when it returns.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then nothing has changed.
+    pub fn apply(
+        &mut self,
+        changes: &[Change<'_>],
+        header: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let rejected = changes
+            .iter()
+            .filter(|change| matches!(change, Change::Rejected { .. }))
+            .count();
+        let prune = rejected > 0 && self.rejected_since_prune + rejected > PRUNE_EVERY;
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for change in changes {
+            step(&tx, change)?;
+        }
+        if let Some(header) = header {
+            tx.prepare_cached(
+                "INSERT INTO mqtt_session (id, header) VALUES (1, ?)
+                 ON CONFLICT (id) DO UPDATE SET header = excluded.header",
+            )?
+            .execute([header])?;
+        }
+        if prune {
+            tx.execute(
+                "DELETE FROM outbox WHERE stage = 4 AND seq <=
+                 (SELECT seq FROM outbox WHERE stage = 4 ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+                [KEEP_REJECTED],
+            )?;
+        }
+        tx.commit()?;
+        self.rejected_since_prune = if prune {
+            0
+        } else {
+            self.rejected_since_prune + rejected
+        };
+        Ok(())
+    }
+
+    /// The broker has no session (any more): everything under way is queued again, marked as
+    /// possibly arriving twice, and the header goes.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then nothing has changed.
+    pub fn forget_session(&mut self) -> Result<(), StoreError> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute(
+            "UPDATE outbox SET stage = 0, pkid = NULL, maybe_dup = 1
+             WHERE stage IN (1, 2) AND stage < 3",
+            [],
+        )?;
+        tx.execute("DELETE FROM mqtt_session", [])?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Queues a retained message in place of those of its class that still wait.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then nothing has changed.
+    pub fn announce(&mut self, publication: &Publication) -> Result<Row, StoreError> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        super::events::supersede(&tx, publication)?;
+        let seq = tx.last_insert_rowid();
+        tx.commit()?;
+        Ok(Row {
+            seq,
+            event_id: None,
+            class: publication.class.as_str().to_owned(),
+            topic: publication.topic.clone(),
+            qos: publication.qos,
+            retain: publication.retain,
+            content_type: publication.content_type.to_owned(),
+            payload: publication.payload.clone(),
+            maybe_dup: false,
+        })
+    }
+
+    /// How much is waiting.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn depth(&self) -> Result<Depth, StoreError> {
+        let mut depth = Depth::default();
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT stage, count(*) FROM outbox GROUP BY stage")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let count: i64 = row.get(1)?;
+            let count = u64::try_from(count).unwrap_or_default();
+            match row.get::<_, i64>(0)? {
+                0 => depth.queued += count,
+                1 | 2 => depth.under_way += count,
+                4 => depth.rejected += count,
+                _ => {}
+            }
+        }
+        Ok(depth)
+    }
+
+    /// Rows the broker refused, oldest first, each with the reason.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn rejected(&self) -> Result<Vec<(Row, String)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
+                    reason
+             FROM outbox WHERE stage = 4 ORDER BY seq",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut rejected = Vec::new();
+        while let Some(row) = rows.next()? {
+            rejected.push((
+                read(row)?,
+                row.get::<_, Option<String>>(9)?.unwrap_or_default(),
+            ));
+        }
+        Ok(rejected)
+    }
+}
+
+fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
+    match change {
+        Change::Published { row, pkid } => {
+            let known = conn
+                .prepare_cached("UPDATE outbox SET stage = 1, pkid = ?, qos = ? WHERE seq = ?")?
+                .execute(params![pkid, u8::from(row.qos), row.seq])?;
+            if known == 0 {
+                conn.prepare_cached(
+                    "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
+                                         payload, maybe_dup, stage, pkid)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
+                )?
+                .execute(params![
+                    row.seq,
+                    row.event_id.map(|id| id.to_string()),
+                    row.class,
+                    row.topic,
+                    u8::from(row.qos),
+                    row.retain,
+                    row.content_type,
+                    row.payload,
+                    row.maybe_dup,
+                    pkid,
+                ])?;
+            }
+        }
+        Change::Received { seq } => {
+            conn.prepare_cached("UPDATE outbox SET stage = 2 WHERE seq = ? AND stage = 1")?
+                .execute([seq])?;
+        }
+        Change::Done { seq } => {
+            conn.prepare_cached("DELETE FROM outbox WHERE seq = ?")?
+                .execute([seq])?;
+        }
+        Change::Rejected { seq, reason } => {
+            conn.prepare_cached(
+                "UPDATE outbox SET stage = 4, pkid = NULL, reason = ? WHERE seq = ?",
+            )?
+            .execute(params![reason, seq])?;
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
+    let seq: i64 = row.get(0)?;
+    let broken = |what: String| StoreError::Content(format!("outbox row {seq}: {what}"));
+    Ok(Row {
+        seq,
+        event_id: row
+            .get::<_, Option<String>>(1)?
+            .map(|id| id.parse())
+            .transpose()
+            .map_err(|error: uuid::Error| broken(error.to_string()))?,
+        class: row.get(2)?,
+        topic: row.get(3)?,
+        qos: row.get::<_, u8>(4)?.try_into().map_err(broken)?,
+        retain: row.get(5)?,
+        content_type: row.get(6)?,
+        payload: row.get(7)?,
+        maybe_dup: row.get(8)?,
+    })
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli;
+mod delivery;
+mod end_to_end;
 mod enroll;
 mod service;
 mod store;

@@ -7,9 +7,10 @@ use doorward::event::{Event, SecureCause};
 use doorward::store::EventFilter;
 
 use crate::support::clip::{self, Scene};
-use crate::support::door::{Door, doorward, eventually, stderr};
+use crate::support::door::{Door, PATIENCE, doorward, stderr};
 use crate::support::faces::{ENROLLMENT, PERSON, STRANGERS, Sheet};
 use crate::support::small_disk::{fill, on_small_disk, seen_by};
+use crate::support::wait_for;
 
 /// Somebody who comes, stays a moment and leaves.
 fn visitor(cell: crate::support::faces::Cell) -> Scene {
@@ -93,7 +94,7 @@ fn after_sigkill_relay_secure_makes_it_safe_and_the_next_start_records_it() {
     door.enroll_sample_person();
     let mut service = door.start();
     service.wait_for("door released");
-    eventually("the release is recorded", || {
+    wait_for("the release is recorded", PATIENCE, || {
         matches!(last_event(&door), Event::DoorReleased { .. })
     });
     service.signal("KILL");
@@ -183,7 +184,9 @@ fn a_missing_camera_device_is_an_alarm_and_the_door_goes_on() {
         "{line}"
     );
     service.wait_for("alarm raised");
-    eventually("the alarm is recorded", || door.kinds() == ["alarm.raised"]);
+    wait_for("the alarm is recorded", PATIENCE, || {
+        door.kinds() == ["alarm.raised"]
+    });
     service.signal("TERM");
     assert!(service.wait().success());
 }
@@ -248,7 +251,7 @@ fn on_a_full_disk_nobody_is_let_in_and_nothing_is_forgotten() {
     service.wait_for("door released");
     service.wait_for("door secured");
     let mut events = Vec::new();
-    eventually("the end of the release is recorded", || {
+    wait_for("the end of the release is recorded", PATIENCE, || {
         events = door.json_inside(service.pid(), &["events", "list"]);
         events.last().unwrap()["kind"] == "door.secured"
     });

@@ -243,13 +243,3 @@ impl Drop for Service {
         let _ = self.child.wait();
     }
 }
-
-/// Waits until `condition` holds.
-#[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "never came true: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}

@@ -1,0 +1,52 @@
+//! Opens the TCP connection: name to addresses, addresses in turn.
+//!
+//! Its own, because the errors must say which step failed, and because an IPv6 address must not
+//! be glued to its port as text.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+
+/// How long one address may take to answer.
+const PER_ADDRESS: Duration = Duration::from_secs(5);
+
+/// Which step failed. Travels inside an [`io::Error`] through the client.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("the name {host} cannot be resolved: {source}")]
+    Resolve { host: String, source: io::Error },
+    #[error("{address}: {source}")]
+    Connect {
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+/// Connects to the first address of `host` that answers.
+pub(super) async fn dial(host: String, port: u16) -> io::Result<TcpStream> {
+    let resolve = |source| {
+        io::Error::other(DialError::Resolve {
+            host: host.clone(),
+            source,
+        })
+    };
+    let addresses = lookup_host((host.as_str(), port)).await.map_err(resolve)?;
+    let mut last = None;
+    for address in addresses {
+        match tokio::time::timeout(PER_ADDRESS, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // A PUBREL is four bytes and somebody waits for it.
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(source)) => last = Some((address, source)),
+            Err(_) => last = Some((address, io::ErrorKind::TimedOut.into())),
+        }
+    }
+    Err(match last {
+        Some((address, source)) => io::Error::other(DialError::Connect { address, source }),
+        None => resolve(io::Error::other("the name has no address")),
+    })
+}

@@ -1,0 +1,163 @@
+//! Hands rows to the client: what is queued, as much as may be under way, in order.
+//!
+//! It decides *when*; *which* is the ledger's. It never waits for an answer and never writes
+//! to the network. It also brings the connection down when the service stops: what is left is
+//! sent, `stopped` goes last, within the time allowed.
+
+use std::time::{Duration, Instant};
+
+use rumqttc::{AsyncClient, ClientError};
+use tokio::sync::{Notify, watch};
+use tracing::warn;
+
+use super::connection::{Ended, Live};
+use super::failure::LinkError;
+use super::message;
+use super::pump::Stop;
+use crate::event::wire::Availability;
+
+/// How often rows of another process (the CLI) are looked for.
+const LOOK: Duration = Duration::from_millis(500);
+/// Longest silence on messages under way, unless the keep-alive is longer still.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How often the end of the sending is checked for while stopping.
+const STOP_STEP: Duration = Duration::from_millis(20);
+/// Share of the time to stop that is kept for saying `stopped`.
+const LAST_WORD: u32 = 3;
+
+/// The feeder of one connection.
+pub(super) struct Feeder<'a> {
+    pub live: &'a Live<'a>,
+    pub client: &'a AsyncClient,
+    pub wake: &'a Notify,
+}
+
+impl Feeder<'_> {
+    /// Feeds for as long as the connection lives; returns only what makes feeding impossible.
+    pub(super) async fn run(&self) -> LinkError {
+        loop {
+            match self.round() {
+                Ok(()) => {}
+                Err(error) => return error,
+            }
+            loop {
+                tokio::select! {
+                    () = self.live.progress.notified() => break,
+                    () = self.wake.notified() => break,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                match self.look() {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(error) => return error,
+                }
+            }
+        }
+    }
+
+    /// Hands over what there is room for.
+    fn round(&self) -> Result<(), LinkError> {
+        loop {
+            let mut ledger = self.live.session.lock();
+            let rows = ledger.next()?;
+            let mut refused = Vec::new();
+            for row in rows {
+                if let Some(reason) = ledger.unsendable(&row) {
+                    refused.push(ledger.reject(row, reason));
+                    continue;
+                }
+                let sent = self.client.try_publish(
+                    row.topic.clone(),
+                    row.payload.clone(),
+                    message::options(&row),
+                );
+                match sent {
+                    Ok(()) => ledger.handed_over(row),
+                    Err(ClientError::InvalidRequest(_)) => {
+                        let reason = "the topic is not a valid MQTT topic".to_owned();
+                        refused.push(ledger.reject(row, reason));
+                    }
+                    // The client's queue has room for all packet ids; it is full only when
+                    // the client is stuck, and gone only when the connection is.
+                    Err(_) => break,
+                }
+            }
+            let again = !refused.is_empty();
+            if again || ledger.outstanding() == 0 {
+                ledger.flush()?;
+            }
+            drop(ledger);
+            for outcome in refused {
+                self.live.report(outcome);
+            }
+            if !again {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The quiet half second: commits answers, looks for foreign rows and for a broker that
+    /// answers pings but no messages.
+    fn look(&self) -> Result<bool, LinkError> {
+        let mut ledger = self.live.session.lock();
+        ledger.flush()?;
+        let patience = SILENCE.max(self.live.config.keep_alive * 2);
+        if self.live.connected.borrow().is_some()
+            && ledger
+                .waiting_since()
+                .is_some_and(|since| since.elapsed() > patience)
+        {
+            return Err(LinkError::Unresponsive);
+        }
+        Ok(ledger.changed_elsewhere()?)
+    }
+
+    /// Waits for the stop, then brings the connection down.
+    pub(super) async fn run_down(&self, stopping: &mut watch::Receiver<Stop>) -> Ended {
+        // An error means that the handle is gone, and with it everybody who could want more.
+        let stop = match stopping.wait_for(|stop| *stop != Stop::No).await {
+            Ok(stop) => *stop,
+            Err(_) => Stop::Now,
+        };
+        if let Stop::By(deadline) = stop
+            && self.live.connected.borrow().is_some()
+        {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.drained(deadline - left / LAST_WORD).await;
+            self.say_stopped(deadline).await;
+        }
+        Ended::Stopped
+    }
+
+    /// Until nothing is left to send, or until `deadline`.
+    async fn drained(&self, deadline: Instant) {
+        while Instant::now() < deadline {
+            let left = {
+                let mut ledger = self.live.session.lock();
+                ledger.outstanding() > 0 || ledger.next().is_ok_and(|rows| !rows.is_empty())
+            };
+            if !left {
+                return;
+            }
+            self.wake.notify_one();
+            tokio::time::sleep(STOP_STEP).await;
+        }
+    }
+
+    /// The last word, ahead of whatever still waits.
+    async fn say_stopped(&self, deadline: Instant) {
+        let stopped = self.live.config.wire.availability(Availability::Stopped);
+        let said = self.live.session.lock().announce(&stopped);
+        let seq = match said {
+            Ok(seq) => seq,
+            Err(error) => {
+                warn!(target: "doorward::mqtt", "cannot say that the door stops: {error}");
+                return;
+            }
+        };
+        self.wake.notify_one();
+        while Instant::now() < deadline && self.live.session.lock().is_open(seq) {
+            tokio::time::sleep(STOP_STEP).await;
+        }
+    }
+}

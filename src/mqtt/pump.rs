@@ -1,0 +1,208 @@
+//! The thread that keeps the broker informed.
+//!
+//! It owns the outbox's sending side for the life of the process: connect, feed, wait, connect
+//! again. It must never end by itself, whatever the broker does, and never touch anything but
+//! the outbox. Flows in: wakes and the stop. Flows out: [`PumpEvent`]s.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::backoff::Backoff;
+use super::connection::{self, Ended};
+use super::failure::{self, Failure, LinkError};
+use super::ledger::Ledger;
+use super::report::Reporter;
+use super::session::Shared;
+use super::settings::{MqttError, PumpConfig};
+use crate::event::wire::Qos;
+use crate::store::outbox::Outbox;
+
+/// A connection that lived this long was a good one: the next failure starts a new series.
+const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// How long the runtime may take to let go of a name that is just being resolved.
+const RUNTIME_GRACE: Duration = Duration::from_millis(200);
+
+/// What the service learns from the pump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PumpEvent {
+    /// The broker accepted the connection.
+    Connected {
+        /// Whether it still had our session.
+        session_present: bool,
+    },
+    /// There is no connection; it is tried again.
+    Disconnected {
+        /// Why.
+        error: Failure,
+    },
+    /// The broker's last word on a message is in (at QoS 0: it went to the socket).
+    Delivered {
+        /// Number of the outbox row.
+        seq: i64,
+        /// The event it carried.
+        event_id: Option<Uuid>,
+        /// Where to.
+        topic: String,
+        /// How.
+        qos: Qos,
+    },
+    /// The broker refused a message for good, or it can never be sent.
+    Rejected {
+        /// Number of the outbox row; it is kept with the reason.
+        seq: i64,
+        /// The event it carried.
+        event_id: Option<Uuid>,
+        /// Where to.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How the pump is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Not at all.
+    No,
+    /// Send what is left, say `stopped`, until this instant.
+    By(Instant),
+    /// At once, without a word: the broker publishes the will.
+    Now,
+}
+
+/// The running pump. Dropping it ends the pump like a crash would; a service that means to
+/// stop calls [`PumpHandle::shutdown`].
+#[derive(Debug)]
+pub struct PumpHandle {
+    wake: Arc<Notify>,
+    stop: watch::Sender<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PumpHandle {
+    /// There are new rows. Never blocks.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
+    /// within about `deadline`. What could not be sent stays in the outbox.
+    pub fn shutdown(mut self, deadline: Duration) {
+        self.end(Stop::By(Instant::now() + deadline));
+    }
+
+    fn end(&mut self, stop: Stop) {
+        self.stop.send_replace(stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!(target: "doorward::mqtt", "the MQTT thread ended by a panic");
+        }
+    }
+}
+
+impl Drop for PumpHandle {
+    fn drop(&mut self) {
+        self.end(Stop::Now);
+    }
+}
+
+/// Starts the pump. `on_event` is called on the pump's thread and must be quick.
+///
+/// # Errors
+/// When the outbox cannot be opened or the thread cannot be started.
+pub fn spawn(
+    config: PumpConfig,
+    on_event: impl FnMut(PumpEvent) + Send + 'static,
+) -> Result<PumpHandle, MqttError> {
+    let outbox = Outbox::open(&config.database)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(MqttError::Thread)?;
+    if config.endpoint.tls.is_none() {
+        warn!(
+            target: "doorward::mqtt",
+            "mqtt.allow_plaintext: everything sent to {} can be read and forged on the way, and nothing proves who the broker is",
+            config.endpoint
+        );
+    }
+    let wake = Arc::new(Notify::new());
+    let (stop, stopping) = watch::channel(Stop::No);
+    let ledger = Ledger::new(outbox, config.endpoint.to_string());
+    let pump = Pump {
+        link: connection::Link {
+            session: Shared::new(ledger),
+            reporter: Reporter::new(Box::new(on_event)),
+            wake: Arc::clone(&wake),
+            stopping,
+            config,
+        },
+    };
+    let thread = std::thread::Builder::new()
+        .name("mqtt".into())
+        .spawn(move || {
+            runtime.block_on(pump.run());
+            runtime.shutdown_timeout(RUNTIME_GRACE);
+        })
+        .map_err(MqttError::Thread)?;
+    Ok(PumpHandle {
+        wake,
+        stop,
+        thread: Some(thread),
+    })
+}
+
+struct Pump {
+    link: connection::Link,
+}
+
+impl Pump {
+    /// Connects, again and again, until it is asked to stop.
+    async fn run(self) {
+        let Pump { mut link } = self;
+        let mut backoff = Backoff::new(link.config.retry);
+        while *link.stopping.borrow() == Stop::No {
+            let end = link.run().await;
+            let wait = match end.ended {
+                Ended::Stopped => break,
+                Ended::Rebuild => link.config.retry.first,
+                Ended::Failed(error) => {
+                    let connected = end.connected.is_some();
+                    let failure = failure::classify(&error, &link.config.endpoint, connected);
+                    if end
+                        .connected
+                        .is_some_and(|since| since.elapsed() >= GOOD_CONNECTION)
+                    {
+                        backoff.reset();
+                    }
+                    let wait = backoff.next(&failure);
+                    link.reporter.disconnected(failure, &detail(&error), wait);
+                    wait
+                }
+            };
+            // Answers already known are not worth losing, whatever comes next.
+            if let Err(error) = link.session.lock().flush() {
+                warn!(target: "doorward::mqtt", "acknowledgements are not recorded yet: {error}");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = link.stopping.wait_for(|stop| *stop != Stop::No) => {}
+            }
+        }
+        if let Err(error) = link.session.lock().flush() {
+            warn!(target: "doorward::mqtt", "acknowledgements are not recorded, so messages may be sent again: {error}");
+        }
+        info!(target: "doorward::mqtt", "stopped");
+    }
+}
+
+/// The library's own words, for the log only.
+fn detail(error: &LinkError) -> String {
+    format!("{error:?}")
+}

@@ -1,0 +1,96 @@
+//! What the pump says: events to the service, lines to the log.
+//!
+//! The same failure every few seconds is one piece of news: it is a warning once, then debug,
+//! and the recovery says how often it happened. Payloads are never logged.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::failure::Failure;
+use super::ledger::Outcome;
+use super::pump::PumpEvent;
+
+/// Speaks for one pump.
+pub(super) struct Reporter {
+    on_event: Box<dyn FnMut(PumpEvent) + Send>,
+    /// The failure that was last warned of, and how many attempts failed since the last connection.
+    last: Option<Failure>,
+    failures: u64,
+    /// Refusals already reported as errors on this connection: topic and reason.
+    refusals: HashSet<(String, String)>,
+}
+
+impl Reporter {
+    pub(super) fn new(on_event: Box<dyn FnMut(PumpEvent) + Send>) -> Self {
+        Self {
+            on_event,
+            last: None,
+            failures: 0,
+            refusals: HashSet::new(),
+        }
+    }
+
+    pub(super) fn connected(&mut self, broker: &str, session_present: bool) {
+        let failures = std::mem::take(&mut self.failures);
+        self.last = None;
+        self.refusals.clear();
+        if failures == 0 {
+            info!(target: "doorward::mqtt", broker, session_present, "connected");
+        } else {
+            info!(target: "doorward::mqtt", broker, session_present, failures, "connected again");
+        }
+        (self.on_event)(PumpEvent::Connected { session_present });
+    }
+
+    /// `detail` is the library's own words.
+    pub(super) fn disconnected(&mut self, failure: Failure, detail: &str, wait: Duration) {
+        self.failures += 1;
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        if self.last.as_ref() == Some(&failure) {
+            debug!(target: "doorward::mqtt", failures = self.failures, wait_ms, detail, "still: {failure}");
+        } else {
+            warn!(target: "doorward::mqtt", wait_ms, "{failure}");
+            debug!(target: "doorward::mqtt", detail, "the library's words");
+            self.last = Some(failure.clone());
+        }
+        (self.on_event)(PumpEvent::Disconnected { error: failure });
+    }
+
+    pub(super) fn ended(&mut self, outcome: Outcome) {
+        let Outcome {
+            seq,
+            event_id,
+            topic,
+            qos,
+            pkid,
+            refused,
+        } = outcome;
+        let event = match refused {
+            None => {
+                debug!(target: "doorward::mqtt", seq, topic, qos = u8::from(qos), pkid, "delivered");
+                PumpEvent::Delivered {
+                    seq,
+                    event_id,
+                    topic,
+                    qos,
+                }
+            }
+            Some(reason) => {
+                if self.refusals.insert((topic.clone(), reason.clone())) {
+                    error!(target: "doorward::mqtt", seq, topic, reason, "a message was refused and is set aside");
+                } else {
+                    debug!(target: "doorward::mqtt", seq, topic, reason, "refused again");
+                }
+                PumpEvent::Rejected {
+                    seq,
+                    event_id,
+                    topic,
+                    reason,
+                }
+            }
+        };
+        (self.on_event)(event);
+    }
+}
