@@ -29,6 +29,34 @@ pub struct Match {
     pub second: f32,
 }
 
+/// What a match amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is this person.
+    Named,
+    /// It could be this person or another one.
+    Ambiguous,
+    /// It is nobody enrolled.
+    Nobody,
+}
+
+impl Match {
+    /// Judges the match: the person must reach `threshold`, and the second one must be at
+    /// least `margin` behind. A similarity that is not a number names nobody.
+    #[must_use]
+    pub fn verdict(&self, threshold: f32, margin: f32) -> Verdict {
+        if self.similarity >= threshold {
+            if self.similarity - self.second >= margin {
+                Verdict::Named
+            } else {
+                Verdict::Ambiguous
+            }
+        } else {
+            Verdict::Nobody
+        }
+    }
+}
+
 /// The searchable gallery.
 #[derive(Debug, Clone, Default)]
 pub struct Gallery {

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use opencv::core::Mat;
+use opencv::core::{CV_8UC3, Mat};
+use opencv::prelude::*;
 
 pub use slot::{FrameSlot, Taken};
 
@@ -50,6 +51,14 @@ pub enum CameraError {
         folder: PathBuf,
         /// Cause.
         message: String,
+    },
+    /// It delivers pictures that vision cannot use.
+    #[error(
+        "camera {source_name}: delivers no 8-bit BGR frames; a GStreamer pipeline must end in `videoconvert ! video/x-raw,format=BGR ! appsink`"
+    )]
+    Format {
+        /// Device, address or path.
+        source_name: String,
     },
     /// OpenCV failed.
     #[error("camera {source_name}: {error}")]
@@ -163,6 +172,11 @@ fn pump(
     while !stop.load(Ordering::Relaxed) {
         if source.read(&mut frame)? == Read::End {
             return Ok(());
+        }
+        if frame.empty() || frame.typ() != CV_8UC3 {
+            return Err(CameraError::Format {
+                source_name: source.describe(),
+            });
         }
         if let Some(pace) = pace {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use doorward::gallery::Gallery;
+use doorward::gallery::{Gallery, Verdict};
 use doorward::vision::{QualityLimits, Vision, still};
 
 use super::{Context, Outcome, image_paths, load_vision, print_line};
@@ -98,32 +98,23 @@ fn identify(
             });
             continue;
         }
-        let found = gallery.search(&vision.embed(&face)?.embedding);
-        faces.push(match found {
-            None => nobody,
-            Some(found) => {
-                let similarity = Some(found.similarity);
-                let named = found.similarity >= rules.threshold;
-                let clear = found.similarity - found.second >= rules.margin;
-                let member = gallery.member(found.member);
-                match (named, clear) {
-                    (true, true) => Face {
-                        verdict: "known",
-                        person: member.map(|member| member.person.clone()),
-                        similarity,
-                        ..nobody
-                    },
-                    (true, false) => Face {
-                        verdict: "ambiguous",
-                        similarity,
-                        ..nobody
-                    },
-                    (false, _) => Face {
-                        similarity,
-                        ..nobody
-                    },
-                }
-            }
+        let Some(found) = gallery.search(&vision.embed(&face)?.embedding) else {
+            faces.push(nobody);
+            continue;
+        };
+        let verdict = found.verdict(rules.threshold, rules.margin);
+        let named = gallery
+            .member(found.member)
+            .filter(|_| verdict == Verdict::Named);
+        faces.push(Face {
+            verdict: match verdict {
+                Verdict::Named => "known",
+                Verdict::Ambiguous => "ambiguous",
+                Verdict::Nobody => "unknown",
+            },
+            person: named.map(|member| member.person.clone()),
+            similarity: Some(found.similarity),
+            ..nobody
         });
     }
     Ok(faces)

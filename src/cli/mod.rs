@@ -119,6 +119,7 @@ impl Context {
     }
 
     fn store(&self, config: &Config) -> anyhow::Result<Store> {
+        refuse_foreign_root(&config.store.path)?;
         Ok(Store::open(&config.store.path, config.wire())?)
     }
 
@@ -126,6 +127,23 @@ impl Context {
     fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
         print_line(&serde_json::to_string(value)?)
     }
+}
+
+/// Root in the folder of another user would leave files that the service cannot write.
+fn refuse_foreign_root(database: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.uid());
+    let folder = database.parent().unwrap_or(Path::new("."));
+    // A process owns its own folder in /proc.
+    if owner(Path::new("/proc/self")) == Some(0)
+        && let Some(uid @ 1..) = owner(folder)
+    {
+        anyhow::bail!(
+            "root must not touch {}, which belongs to user {uid}: the service could not write what root leaves there; run this as that user, for example sudo -u doorward doorward …",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 fn print_line(line: &str) -> anyhow::Result<()> {

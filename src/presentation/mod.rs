@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use tracker::{TrackId, Tracker};
 
 use crate::clock::Tick;
-use crate::gallery::Match;
+use crate::gallery::{Match, Verdict};
 use crate::vision::QualityFailure;
 
 /// What it takes.
@@ -187,21 +187,18 @@ impl Rules {
         match evidence {
             Evidence::Poor(_) => Vote::Poor,
             Evidence::Compared(None) => Vote::Stranger { similarity: None },
-            Evidence::Compared(Some(found)) if found.similarity >= self.threshold => {
-                let similarity = found.similarity;
-                if similarity - found.second >= self.margin {
-                    Vote::Member {
-                        member: found.member,
-                        similarity,
-                    }
-                } else {
-                    Vote::Ambiguous { similarity }
+            Evidence::Compared(Some(found)) => {
+                let Match {
+                    member, similarity, ..
+                } = found;
+                match found.verdict(self.threshold, self.margin) {
+                    Verdict::Named => Vote::Member { member, similarity },
+                    Verdict::Ambiguous => Vote::Ambiguous { similarity },
+                    Verdict::Nobody => Vote::Stranger {
+                        similarity: Some(similarity),
+                    },
                 }
             }
-            // Also where the similarity is not a number: that names nobody.
-            Evidence::Compared(Some(found)) => Vote::Stranger {
-                similarity: Some(found.similarity),
-            },
         }
     }
 

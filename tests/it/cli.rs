@@ -115,3 +115,23 @@ fn help_teaches_and_completions_are_printed() {
         .unwrap();
     assert!(stderr(&kind).contains("no such kind; allowed: access, door, admin, alarm"));
 }
+
+#[test]
+fn root_is_kept_out_of_the_services_folder() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let door = Door::new("");
+    let folder = door.path("");
+    if std::fs::metadata(&folder).unwrap().uid() != 0 {
+        // Only root can be in this trap, and only root can set it.
+        return;
+    }
+    chown(&folder, Some(12_345), None).unwrap();
+    let output = door.run(&["people", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("belongs to user 12345"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!door.path("door.db").exists());
+}
