@@ -1,13 +1,11 @@
 //! Reads and checks a configuration: TOML ▸ types ▸ unknown keys ▸ ranges ▸ paths.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, ConfigError, DEFAULT_TOML, Place, RelayConfig, SourceKind};
+use super::{Config, ConfigError, DEFAULT_TOML, Place, RelayConfig};
 
 impl Config {
     /// Reads, checks and resolves a configuration file.
@@ -74,164 +72,6 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
-        let Config {
-            door,
-            camera,
-            models,
-            recognition,
-            relay,
-            log,
-            ..
-        } = self;
-        for (key, level) in [("door.site", &door.site), ("door.name", &door.name)] {
-            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if level.is_empty() || level.len() > 64 || !level.chars().all(fits) {
-                let allowed = "1 to 64 letters, digits, \"-\", \"_\" or \".\"";
-                return Err(refuse(key, format!("{level:?}"), allowed.into()));
-            }
-        }
-        let needed = match camera.source {
-            SourceKind::Gstreamer => Some(("pipeline", camera.pipeline.is_none())),
-            SourceKind::Url => Some(("url", camera.url.is_none())),
-            SourceKind::File | SourceKind::Folder => Some(("path", camera.path.is_none())),
-            SourceKind::V4l2 => None,
-        };
-        if let Some((key, true)) = needed {
-            let source = format!("{:?}", camera.source).to_lowercase();
-            let allowed = format!("this source also needs `camera.{key}`");
-            return Err(refuse("camera.source", format!("{source:?}"), allowed));
-        }
-        range(refuse, "camera.width", camera.width, 160..=4096)?;
-        range(refuse, "camera.height", camera.height, 160..=4096)?;
-        range(refuse, "camera.fps", camera.fps, 0.1..=120.0)?;
-        range(refuse, "models.threads", models.threads, 1..=64)?;
-        let r = recognition;
-        range(refuse, "recognition.threshold", r.threshold, 0.2..=0.95)?;
-        range(refuse, "recognition.margin", r.margin, 0.0..=0.5)?;
-        range(refuse, "recognition.confirmations", r.confirmations, 2..=30)?;
-        range(refuse, "recognition.window_ms", r.window_ms, 200..=10_000)?;
-        range(
-            refuse,
-            "recognition.deny_after_ms",
-            r.deny_after_ms,
-            200..=60_000,
-        )?;
-        range(
-            refuse,
-            "recognition.repeat_after_ms",
-            r.repeat_after_ms,
-            1_000..=600_000,
-        )?;
-        range(
-            refuse,
-            "recognition.min_eye_distance_px",
-            r.min_eye_distance_px,
-            10.0..=500.0,
-        )?;
-        range(
-            refuse,
-            "recognition.min_sharpness",
-            r.min_sharpness,
-            0.0..=10_000.0,
-        )?;
-
-        range(
-            refuse,
-            "recognition.enroll_min_sharpness",
-            r.enroll_min_sharpness,
-            0.0..=10_000.0,
-        )?;
-        range(refuse, "relay.pin", relay.pin, 0..=1023)?;
-        range(refuse, "relay.release_ms", relay.release_ms, 200..=255_000)?;
-        if let Err(error) = log
-            .level
-            .parse::<tracing_subscriber::filter::targets::Targets>()
-        {
-            return Err(refuse(
-                "log.level",
-                format!("{:?}", log.level),
-                error.to_string(),
-            ));
-        }
-        self.check_mqtt(refuse)
-    }
-
-    fn check_mqtt(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
-        let Some(mqtt) = &self.mqtt else {
-            return Ok(());
-        };
-        let bad_url = |allowed: &str| {
-            Err(refuse(
-                "mqtt.url",
-                format!("{:?}", mqtt.url),
-                allowed.into(),
-            ))
-        };
-        match url::Url::parse(&mqtt.url) {
-            Ok(url) if url.host_str().is_none_or(str::is_empty) => return bad_url("has no host"),
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                return bad_url("must not carry credentials; use username and password_file");
-            }
-            Ok(url) => match url.scheme() {
-                "mqtts" => {}
-                "mqtt" if mqtt.allow_plaintext => {}
-                "mqtt" => {
-                    return bad_url(
-                        "is not encrypted; use mqtts://, or set mqtt.allow_plaintext = true",
-                    );
-                }
-                _ => return bad_url("must start with mqtts://"),
-            },
-            Err(_) => return bad_url("must be mqtts://host[:port]"),
-        }
-        if mqtt.client_cert_file.is_some() != mqtt.client_key_file.is_some() {
-            let (key, value) = match &mqtt.client_cert_file {
-                Some(path) => ("mqtt.client_cert_file", path.display().to_string()),
-                None => ("mqtt.client_key_file", "…".to_owned()),
-            };
-            let allowed = "client_cert_file and client_key_file go together";
-            return Err(refuse(key, value, allowed.into()));
-        }
-        if let Some(id) = &mqtt.client_id
-            && (id.is_empty() || id.len() > 128 || id.chars().any(char::is_control))
-        {
-            return Err(refuse(
-                "mqtt.client_id",
-                format!("{id:?}"),
-                "1 to 128 characters".into(),
-            ));
-        }
-        if let Some(topic) = &mqtt.base_topic
-            && (topic.is_empty()
-                || topic.len() > 256
-                || topic.contains(['+', '#', '\0'])
-                || topic.starts_with(['/', '$'])
-                || topic.ends_with('/'))
-        {
-            let allowed = "1 to 256 characters without +, #, a leading / or $, or a trailing /";
-            return Err(refuse(
-                "mqtt.base_topic",
-                format!("{topic:?}"),
-                allowed.into(),
-            ));
-        }
-        range(refuse, "mqtt.keep_alive_s", mqtt.keep_alive_s, 5..=3600)?;
-        range(refuse, "mqtt.inflight", mqtt.inflight, 1..=50)?;
-        range(
-            refuse,
-            "mqtt.session_expiry_s",
-            mqtt.session_expiry_s,
-            60..=u32::MAX,
-        )?;
-        range(
-            refuse,
-            "mqtt.max_packet_bytes",
-            mqtt.max_packet_bytes,
-            10_240..=268_435_455,
-        )
-    }
-
     /// Makes relative paths relative to the configuration's folder.
     fn resolve(&mut self, folder: &Path) {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.models.directory, &mut self.store.path];
@@ -263,21 +103,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
             source,
         },
     })
-}
-
-type Refuse<'a> = dyn Fn(&str, String, String) -> ConfigError + 'a;
-
-fn range<T: PartialOrd + Display>(
-    refuse: &Refuse<'_>,
-    key: &str,
-    value: T,
-    allowed: RangeInclusive<T>,
-) -> Result<(), ConfigError> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    let text = format!("allowed: {} to {}", allowed.start(), allowed.end());
-    Err(refuse(key, value.to_string(), text))
 }
 
 struct Source<'a> {

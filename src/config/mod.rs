@@ -4,6 +4,7 @@
 //! is allowed; nothing is guessed. [`DEFAULT_TOML`] is the reference: every key with its
 //! unit, range and default. Relative paths mean relative to the file they stand in.
 
+mod check;
 mod load;
 mod sections;
 

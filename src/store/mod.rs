@@ -12,6 +12,7 @@ mod events;
 mod lock;
 pub mod outbox;
 mod persons;
+mod templates;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +22,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
-pub use persons::{Enrollment, GalleryPerson, NewTemplate, Person, PersonStatus};
+pub use persons::{Person, PersonStatus};
+pub use templates::{Enrollment, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
 

@@ -135,3 +135,24 @@ fn root_is_kept_out_of_the_services_folder() {
     );
     assert!(!door.path("door.db").exists());
 }
+
+#[test]
+fn a_relay_that_is_not_there_is_named_with_device_and_pin() {
+    let door = Door::new("");
+    let simulated = std::fs::read_to_string(door.config()).unwrap();
+    for (driver, expected) in [
+        (
+            "\"gpiochip\"\nchip = \"/dev/gpiochip99\"",
+            "relay on /dev/gpiochip99 pin 17: ",
+        ),
+        ("\"rppal\"", "relay on rppal pin 17: "),
+    ] {
+        let text = simulated.replace("\"simulated\"", driver);
+        std::fs::write(door.config(), text).unwrap();
+        for verb in [["relay", "secure"].as_slice(), &["run"]] {
+            let output = door.run(verb);
+            assert_eq!(output.status.code(), Some(1));
+            assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+        }
+    }
+}
