@@ -69,7 +69,8 @@ impl Reporter {
         } = outcome;
         let event = match refused {
             None => {
-                debug!(target: "doorward::mqtt", seq, topic, qos = u8::from(qos), pkid, "delivered");
+                let id = event_id.map(tracing::field::display);
+                debug!(target: "doorward::mqtt", event_id = id, topic, qos = u8::from(qos), seq, pkid, "delivered");
                 PumpEvent::Delivered {
                     seq,
                     event_id,
