@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError};
@@ -48,8 +49,11 @@ pub(super) enum LinkError {
     Unresponsive,
 }
 
-/// Puts a name to what happened. `connected`: the broker had accepted the connection before.
-pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, connected: bool) -> Failure {
+/// A connection cut this soon, by a broker that had accepted it, was probably not the network.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+
+/// Puts a name to what happened. `lived`: for how long the broker had accepted us, if it had.
+pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
     let error = match error {
         LinkError::Store(error) => return storage(error),
         LinkError::Unresponsive => {
@@ -87,7 +91,7 @@ pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, connected: bool) 
         )),
         other => match find::<rustls::Error>(other) {
             Some(error) => tls(error, endpoint),
-            None => transport(other, endpoint, connected),
+            None => transport(other, endpoint, lived),
         },
     }
 }
@@ -280,7 +284,7 @@ fn alerted(alert: AlertDescription, endpoint: &Endpoint) -> Failure {
 }
 
 /// Everything below TLS, and silence.
-fn transport(error: &ConnectionError, endpoint: &Endpoint, connected: bool) -> Failure {
+fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
     if let Some(DialError::Resolve { host, source }) = find::<DialError>(error) {
         return Failure::Network(format!(
             "the name {host} cannot be resolved ({source}); check mqtt.url and this device's DNS"
@@ -317,8 +321,16 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, connected: bool) -> F
                 | io::ErrorKind::BrokenPipe
         )
     );
-    if cut && connected {
-        return Failure::Network(format!("the connection to the broker {endpoint} was cut"));
+    if cut && let Some(lived) = lived {
+        // Some brokers end the older of two clients without a word.
+        let twin = if lived < SHORT_LIFE {
+            " soon after it was made; if this stays so, another client may be using the same mqtt.client_id"
+        } else {
+            ""
+        };
+        return Failure::Network(format!(
+            "the connection to the broker {endpoint} was cut{twin}"
+        ));
     }
     if cut && matches!(error, ConnectionError::Tls(_)) {
         return Failure::Network(format!(
@@ -340,7 +352,7 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, connected: bool) -> F
         ConnectionError::MqttState(StateError::Deserialization(_))
         | ConnectionError::NotConnAck(_)
         | ConnectionError::MqttState(StateError::ConnectionAborted)
-            if !connected =>
+            if lived.is_none() =>
         {
             Failure::Configuration(format!(
                 "{endpoint} does not answer like an MQTT broker{}",
@@ -410,3 +422,7 @@ fn date(time: UnixTime) -> String {
             |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         )
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

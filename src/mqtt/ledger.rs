@@ -557,3 +557,7 @@ fn same(row: &Row, publish: &PersistedPublish) -> bool {
         && row.topic.as_bytes() == publish.topic
         && row.payload == publish.payload
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -173,12 +173,9 @@ impl Pump {
                 Ended::Stopped => break,
                 Ended::Rebuild => link.config.retry.first,
                 Ended::Failed(error) => {
-                    let connected = end.connected.is_some();
-                    let failure = failure::classify(&error, &link.config.endpoint, connected);
-                    if end
-                        .connected
-                        .is_some_and(|since| since.elapsed() >= GOOD_CONNECTION)
-                    {
+                    let lived = end.connected.map(|since| since.elapsed());
+                    let failure = failure::classify(&error, &link.config.endpoint, lived);
+                    if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
                         backoff.reset();
                     }
                     let wait = backoff.next(&failure);

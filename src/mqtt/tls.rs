@@ -234,3 +234,7 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsFileError> {
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

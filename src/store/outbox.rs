@@ -327,6 +327,15 @@ impl Outbox {
         }
         Ok(rejected)
     }
+
+    /// From here on the file may not grow: what SQLite says then is what a full disk says.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&self, full: bool) {
+        let pages = if full { 1 } else { 1_000_000 };
+        self.conn
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            .unwrap();
+    }
 }
 
 fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {

@@ -1,142 +1,49 @@
-//! Delivery to a real Mosquitto: what is recorded arrives, in order, once, whatever happens.
+//! Delivery to a real broker: what is recorded arrives, in order, and availability tells the truth.
 
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::config::{Config, MqttConfig};
-use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
-use doorward::mqtt::{self, PumpConfig, PumpEvent, PumpHandle, Retry};
-use doorward::store::Store;
-use doorward::store::outbox::Outbox;
+use doorward::event::wire::{DoorSummary, Lock};
+use doorward::mqtt::PumpEvent;
 
 use crate::support::broker::Broker;
-use crate::support::pki::Pki;
 use crate::support::proxy::Proxy;
+use crate::support::sender::{SOON, Sender, granted, record, secured};
 use crate::support::subscriber::{Login, Subscriber};
 use crate::support::wait_for;
 
-/// Faster than in life: a cut must not cost the test a second.
-const RETRY: Retry = Retry {
-    first: Duration::from_millis(250),
-    longest: Duration::from_millis(400),
-};
-const SOON: Duration = Duration::from_secs(10);
+const AVAILABILITY: &str = "doorward/home/front/availability";
 
-/// A door's side of it: a database, a configuration, a CA.
-struct Door {
-    folder: tempfile::TempDir,
-    pki: Pki,
-    config: Config,
-}
-
-impl Door {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let pki = Pki::new(folder.path(), "ca");
-        let mut config = Config::default();
-        config.store.path = folder.path().join("doorward.db");
-        config.mqtt = Some(MqttConfig {
-            ca_file: Some(pki.ca.clone()),
-            ..MqttConfig::default()
-        });
-        Self {
-            folder,
-            pki,
-            config,
-        }
-    }
-
-    fn mqtt(&mut self) -> &mut MqttConfig {
-        self.config.mqtt.as_mut().unwrap()
-    }
-
-    fn towards(mut self, url: &str) -> Self {
-        self.mqtt().url = url.to_owned();
-        self
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.config.store.path, self.config.wire()).unwrap()
-    }
-
-    fn outbox(&self) -> Outbox {
-        Outbox::open(&self.config.store.path).unwrap()
-    }
-
-    fn pump(&self) -> (PumpHandle, mpsc::Receiver<PumpEvent>) {
-        let mut config = PumpConfig::from_config(&self.config).unwrap();
-        config.retry = RETRY;
-        let (send, events) = mpsc::channel();
-        let handle = mqtt::spawn(config, move |event| {
-            let _ = send.send(event);
-        });
-        (handle.unwrap(), events)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Until everything recorded is with the broker.
-    fn drained(&self, limit: Duration) {
-        let outbox = self.outbox();
-        wait_for("the outbox is empty", limit, || {
-            let depth = outbox.depth().unwrap();
-            depth.queued + depth.under_way == 0
-        });
-    }
-}
-
-/// An event of QoS 2.
-fn granted() -> Event {
-    Event::AccessGranted(Granted {
-        person: PersonRef {
-            id: PersonId::generate(),
-            name: "Ada".into(),
-        },
-        similarity: 0.7,
-        observations: 3,
-        method: Method::Face,
-        latency_ms: 240,
-    })
-}
-
-/// An event of QoS 1.
-fn secured() -> Event {
-    Event::DoorSecured {
-        cause: SecureCause::Stop,
-    }
-}
-
-#[test]
-fn what_was_recorded_without_a_broker_arrives_in_order_when_it_starts() {
-    let door = Door::new();
-    let mut broker = Broker::builder(&door.pki).prepare();
-    let door = door.towards(&broker.url());
-    let mut store = door.store();
-    let (pump, events) = door.pump();
-    for _ in 0..20 {
-        store.record(Timestamp::now(), granted()).unwrap();
-        store.record(Timestamp::now(), secured()).unwrap();
-    }
-    pump.wake();
-    let PumpEvent::Disconnected { error } = events.recv_timeout(SOON).unwrap() else {
-        panic!("connected to nothing");
-    };
-    assert!(error.to_string().contains("connection refused"), "{error}");
-
-    // The consumer must be there before the first message.
-    pump.shutdown(Duration::ZERO);
-    broker.start();
-    let consumer = Subscriber::start(
+fn consumer(broker: &Broker, door: &Sender) -> Subscriber {
+    Subscriber::start(
         broker.port,
         Some(&door.pki),
         "doorward/#",
         &Login::default(),
-    );
-    let (pump, events) = door.pump();
+    )
+}
+
+#[test]
+fn what_was_recorded_without_a_broker_arrives_in_order_when_it_starts() {
+    let door = Sender::new();
+    let mut broker = Broker::builder(&door.pki).prepare();
+    let door = door.towards(&broker.url());
+    let mut store = door.store();
+    let pump = door.pump();
+    for _ in 0..20 {
+        store.record(Timestamp::now(), granted()).unwrap();
+        store.record(Timestamp::now(), secured()).unwrap();
+    }
+    pump.handle.wake();
+    let failure = pump.failure().to_string();
+    assert!(failure.contains("connection refused"), "{failure}");
+
+    // The consumer must be there before the first message.
+    pump.handle.shutdown(Duration::ZERO);
+    broker.start();
+    let consumer = consumer(&broker, &door);
+    let pump = door.pump();
+    assert!(!pump.connected());
     wait_for("all events", SOON, || {
         consumer.sequences("/event/").len() >= 40
     });
@@ -147,7 +54,8 @@ fn what_was_recorded_without_a_broker_arrives_in_order_when_it_starts() {
     assert_eq!(message.content_type, "application/cloudevents+json");
     assert_eq!((message.qos, message.retain), (2, false));
     assert_eq!(message.user_properties, "");
-    let delivered = events
+    let delivered = pump
+        .events
         .try_iter()
         .filter(|event| {
             matches!(
@@ -161,22 +69,113 @@ fn what_was_recorded_without_a_broker_arrives_in_order_when_it_starts() {
         .count();
     assert_eq!(delivered, 40);
 
-    // New rows of this process come at once, without waiting for the poll.
-    store.record(Timestamp::now(), granted()).unwrap();
-    pump.wake();
+    // New rows of this process come at once, those of another within the second.
+    record(&mut store);
+    pump.handle.wake();
     wait_for("one more", SOON, || {
         consumer.sequences("/access").len() == 21
     });
+    record(&mut store);
+    wait_for("one without a wake", Duration::from_secs(2), || {
+        consumer.sequences("/access").len() == 22
+    });
 
-    pump.shutdown(SOON);
+    // What is recorded last is sent before the goodbye.
+    record(&mut store);
+    pump.handle.shutdown(SOON);
+    wait_for("the last word", SOON, || {
+        consumer.payloads("/availability").len() == 2
+    });
+    assert_eq!(consumer.sequences("/access").len(), 23);
+    assert_eq!(consumer.messages().last().unwrap().payload, "stopped");
     assert_eq!(consumer.payloads("/availability"), ["online", "stopped"]);
-    assert_eq!(
-        Subscriber::retained(
-            broker.port,
-            Some(&door.pki),
-            "doorward/home/front/availability"
-        )
-        .unwrap(),
-        "stopped"
-    );
+    let retained = Subscriber::retained(broker.port, Some(&door.pki), AVAILABILITY);
+    assert_eq!(retained.as_deref(), Some("stopped"));
+}
+
+#[test]
+fn a_connection_that_dies_reads_offline_and_comes_back_online() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let proxy = Proxy::start(broker.port);
+    let door = door.at(proxy.port);
+    let consumer = consumer(&broker, &door);
+    door.store();
+    let pump = door.pump();
+    wait_for("online", SOON, || {
+        consumer.payloads("/availability") == ["online"]
+    });
+    proxy.refuse(true);
+    proxy.cut();
+    wait_for("offline", SOON, || {
+        consumer.payloads("/availability") == ["online", "offline"]
+    });
+    assert!(pump.failure().to_string().contains("was cut"));
+    proxy.refuse(false);
+    wait_for("online again", SOON, || {
+        consumer.payloads("/availability") == ["online", "offline", "online"]
+    });
+    let retained = Subscriber::retained(broker.port, Some(&door.pki), AVAILABILITY);
+    assert_eq!(retained.as_deref(), Some("online"));
+
+    // Dropped like by a crash.
+    drop(pump);
+    wait_for("offline at last", SOON, || {
+        consumer.payloads("/availability").last().unwrap() == "offline"
+    });
+}
+
+#[test]
+fn of_a_state_that_changes_quickly_the_last_one_is_kept() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    let mut store = door.store();
+    let pump = door.pump();
+    let summary = |n: i64| DoorSummary {
+        lock: Lock::Released,
+        alarms: Vec::new(),
+        version: "1",
+        since: Timestamp::from_second(n).unwrap(),
+    };
+    for n in 1..=300 {
+        store
+            .record_with_state(Timestamp::now(), granted(), Some(&summary(n)))
+            .unwrap();
+        pump.handle.wake();
+    }
+    door.drained(SOON);
+    let retained =
+        Subscriber::retained(broker.port, Some(&door.pki), "doorward/home/front/state").unwrap();
+    assert!(retained.contains("1970-01-01T00:05:00.000Z"), "{retained}");
+    assert_eq!(door.outbox().depth().unwrap().rejected, 0);
+}
+
+#[test]
+fn a_broker_that_forgot_everything_gets_it_again_marked_as_possibly_double() {
+    let door = Sender::new();
+    let mut broker = Broker::builder(&door.pki).start();
+    let proxy = Proxy::start(broker.port);
+    let door = door.at(proxy.port);
+    let mut store = door.store();
+    let pump = door.pump();
+    pump.connected();
+    door.drained(SOON);
+    proxy.stall(true);
+    record(&mut store);
+    pump.handle.wake();
+    let outbox = door.outbox();
+    wait_for("it is under way", SOON, || {
+        outbox.depth().unwrap().under_way == 1
+    });
+    proxy.refuse(true);
+    proxy.cut();
+    proxy.stall(false);
+    broker.forget();
+    let consumer = consumer(&broker, &door);
+    proxy.refuse(false);
+    wait_for("the event", SOON, || consumer.sequences("/access") == [1]);
+    let message = &consumer.messages()[1];
+    assert_eq!(message.user_properties, "maybe-dup:true");
+    door.drained(SOON);
 }

@@ -93,6 +93,13 @@ impl Broker {
         self.start();
     }
 
+    /// Stop, lose everything it knew, start.
+    pub fn forget(&mut self) {
+        self.stop();
+        std::fs::remove_file(self.folder.path().join("mosquitto.db")).unwrap();
+        self.start();
+    }
+
     /// Changes how it is and restarts it on the same port.
     pub fn reconfigure(&mut self, change: impl FnOnce(Builder) -> Builder) {
         self.stop();

@@ -10,6 +10,8 @@ pub mod door;
 pub mod faces;
 pub mod pki;
 pub mod proxy;
+pub mod script;
+pub mod sender;
 pub mod small_disk;
 pub mod subscriber;
 

@@ -17,6 +17,7 @@ pub struct Identity {
 /// A CA that signs what tests ask for.
 pub struct Pki {
     folder: PathBuf,
+    name: String,
     issuer: Issuer<'static, KeyPair>,
     /// Certificate of the CA.
     pub ca: PathBuf,
@@ -35,6 +36,7 @@ impl Pki {
         std::fs::write(&ca, certificate.pem()).unwrap();
         Self {
             folder: folder.to_owned(),
+            name: name.to_owned(),
             issuer: Issuer::new(params, key),
             ca,
         }
@@ -67,8 +69,8 @@ impl Pki {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let identity = Identity {
-            certificate: self.folder.join(format!("{name}.pem")),
-            key: self.folder.join(format!("{name}.key")),
+            certificate: self.folder.join(format!("{}-{name}.pem", self.name)),
+            key: self.folder.join(format!("{}-{name}.key", self.name)),
         };
         std::fs::write(&identity.certificate, certificate.pem()).unwrap();
         std::fs::write(&identity.key, key.serialize_pem()).unwrap();

@@ -49,12 +49,19 @@ impl Proxy {
 
     /// Ends every connection now, without a word.
     pub fn cut(&self) {
-        cut(&self.control);
+        if cut(&self.control) {
+            self.control.cuts.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Ends every connection after that many more bytes, wherever in a packet that is.
     pub fn cut_after(&self, bytes: u32) {
         self.control.until_cut.store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Takes back [`Proxy::cut_after`].
+    pub fn cut_never(&self) {
+        self.control.until_cut.store(-1, Ordering::SeqCst);
     }
 
     /// How often it cut.
@@ -82,11 +89,15 @@ impl Drop for Proxy {
     }
 }
 
-fn cut(control: &Control) {
+/// Whether there was anything to cut.
+fn cut(control: &Control) -> bool {
     control.until_cut.store(-1, Ordering::SeqCst);
-    for stream in control.streams.lock().unwrap().drain(..) {
-        let _ = stream.shutdown(Shutdown::Both);
-    }
+    let streams = std::mem::take(&mut *control.streams.lock().unwrap());
+    streams
+        .iter()
+        .filter(|stream| stream.shutdown(Shutdown::Both).is_ok())
+        .count()
+        > 0
 }
 
 fn connect(control: &Arc<Control>, client: TcpStream, target: u16) {

@@ -31,7 +31,8 @@ impl Message {
     }
 }
 
-/// A running consumer; killed when dropped.
+/// A running consumer; killed when dropped. Its session at the broker lives on and collects
+/// until the next consumer starts.
 pub struct Subscriber {
     process: Child,
     messages: Arc<Mutex<Vec<Message>>>,
@@ -53,6 +54,8 @@ impl Subscriber {
             .args(["-oL", "mosquitto_sub"])
             .args(["-V", "mqttv5", "-h", "localhost", "-p", &port.to_string()])
             .args(["-i", "consumer", "-c", "-x", "3600", "-q", "2", "-d"])
+            // With the usual 20, Mosquitto overruns its own consumer after an absence.
+            .args(["-D", "connect", "receive-maximum", "10000"])
             .args(["--retain-as-published", "-t", filter])
             .args(["-F", "MSG\t%t\t%q\t%r\t%C\t%P\t%p"]);
         if let Some(pki) = pki {
@@ -91,6 +94,11 @@ impl Subscriber {
             *subscribed.lock().unwrap()
         });
         Self { process, messages }
+    }
+
+    /// Whether the process still runs: it gives up on some errors of TLS.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
     }
 
     /// Everything received so far.

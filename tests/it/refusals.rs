@@ -1,0 +1,235 @@
+//! Messages the broker does not take, and a disk that does not take them either: the rest goes on.
+
+use std::time::Duration;
+
+use doorward::clock::Timestamp;
+use doorward::event::{Alarm, Event};
+use doorward::mqtt::{Failure, PumpEvent};
+
+use crate::support::broker::Broker;
+use crate::support::script::{Packet, Script};
+use crate::support::sender::{Pump, SOON, Sender, record, secured};
+use crate::support::subscriber::{Login, Subscriber};
+use crate::support::wait_for;
+
+fn rejection(pump: &Pump) -> (String, String) {
+    pump.next("a rejection", |event| match event {
+        PumpEvent::Rejected { topic, reason, .. } => Some((topic, reason)),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_the_broker_forbids_is_set_aside_with_the_reason() {
+    let mut door = Sender::new();
+    let broker = Broker::builder(&door.pki)
+        .user("door", "secret")
+        .user("watcher", "secret")
+        .acl("user watcher\ntopic read #\nuser door\ntopic write doorward/+/+/availability\ntopic write doorward/+/+/event/door\n")
+        .start();
+    let password = door.folder().join("password");
+    std::fs::write(&password, "secret\n").unwrap();
+    door.mqtt().username = Some("door".into());
+    door.mqtt().password_file = Some(password);
+    let door = door.towards(&broker.url());
+    let login = Login {
+        user: Some(("watcher", "secret")),
+        ..Login::default()
+    };
+    let consumer = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login);
+    let mut store = door.store();
+    record(&mut store);
+    let alarm = Event::AlarmRaised {
+        alarm: Alarm::Storage,
+        detail: String::new(),
+    };
+    store.record(Timestamp::now(), alarm).unwrap();
+    store.record(Timestamp::now(), secured()).unwrap();
+    let pump = door.pump();
+    for topic in [
+        "doorward/home/front/event/access",
+        "doorward/home/front/alarm",
+    ] {
+        let rejected = rejection(&pump);
+        assert_eq!(rejected, (topic.to_owned(), "NotAuthorized".to_owned()));
+    }
+    wait_for("the allowed one", SOON, || {
+        consumer.sequences("/event/") == [3]
+    });
+    door.drained(SOON);
+    let kept = door.outbox().rejected().unwrap();
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|(row, reason)| (row.seq, reason.as_str()))
+        .collect();
+    assert_eq!(kept, [(1, "NotAuthorized"), (2, "NotAuthorized")]);
+}
+
+#[test]
+fn what_is_too_large_for_the_broker_is_set_aside_and_not_tried_for_ever() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki)
+        .line("max_packet_size 20000")
+        .start();
+    let door = door.towards(&broker.url());
+    let consumer = Subscriber::start(
+        broker.port,
+        Some(&door.pki),
+        "doorward/#",
+        &Login::default(),
+    );
+    let mut store = door.store();
+    let alarm = Event::AlarmRaised {
+        alarm: Alarm::Storage,
+        detail: "x".repeat(20_000),
+    };
+    store.record(Timestamp::now(), alarm).unwrap();
+    record(&mut store);
+    let pump = door.pump();
+    pump.connected();
+    let (topic, reason) = rejection(&pump);
+    assert!(
+        topic.ends_with("/alarm") && reason.contains("20000 bytes"),
+        "{reason}"
+    );
+    wait_for("the next one", SOON, || {
+        consumer.sequences("/event/") == [2]
+    });
+    door.drained(SOON);
+    assert!(
+        pump.events
+            .try_iter()
+            .all(|event| !matches!(event, PumpEvent::Disconnected { .. }))
+    );
+}
+
+#[test]
+fn while_the_disk_refuses_nothing_is_sent_and_afterwards_everything_once() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    let consumer = Subscriber::start(
+        broker.port,
+        Some(&door.pki),
+        "doorward/#",
+        &Login::default(),
+    );
+    let mut store = door.store();
+    let pump = door.pump();
+    pump.connected();
+    door.drained(SOON);
+    // What the pump writes fails; what others write does not.
+    let disk = rusqlite::Connection::open(door.database()).unwrap();
+    disk.execute_batch(
+        "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no space'); END;",
+    )
+    .unwrap();
+    for _ in 0..3 {
+        record(&mut store);
+    }
+    pump.handle.wake();
+    let failure = pump.failure();
+    assert!(
+        matches!(&failure, Failure::Storage(text) if text.contains("no space")),
+        "{failure:?}"
+    );
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(consumer.sequences("/event/"), [] as [u64; 0]);
+    disk.execute_batch("DROP TRIGGER full;").unwrap();
+    wait_for("all three", SOON, || {
+        consumer.sequences("/event/").len() >= 3
+    });
+    door.drained(SOON);
+    assert_eq!(consumer.sequences("/event/"), [1, 2, 3]);
+}
+
+/// A door that speaks plain MQTT to a script.
+fn scripted() -> (Sender, Script) {
+    let script = Script::new();
+    let mut door = Sender::new();
+    door.mqtt().allow_plaintext = true;
+    let url = format!("mqtt://127.0.0.1:{}", script.port);
+    (door.towards(&url), script)
+}
+
+#[test]
+fn a_message_the_broker_holds_since_before_the_cut_is_released_not_lost() {
+    let (door, script) = scripted();
+    let mut store = door.store();
+    record(&mut store);
+    let pump = door.pump();
+
+    // The first connection is clean, and breaks while the event is under way.
+    let (mut client, connect) = script.accept();
+    assert_eq!(connect, Packet::Connect { clean_start: true });
+    client.accept(false);
+    let Packet::Publish {
+        qos: 1,
+        pkid,
+        topic,
+        ..
+    } = client.read()
+    else {
+        panic!("availability first");
+    };
+    assert!(topic.ends_with("/availability"));
+    client.puback(pkid);
+    let Packet::Publish {
+        qos: 2,
+        dup: false,
+        pkid: held,
+        ..
+    } = client.read()
+    else {
+        panic!("then the event");
+    };
+    // Time to take the PUBACK in: together with the end it would count for nothing.
+    std::thread::sleep(Duration::from_millis(200));
+    drop(client);
+    record(&mut store);
+
+    // The broker has held it since: nothing new may be sent before the rebuild.
+    let (mut client, connect) = script.accept();
+    assert_eq!(connect, Packet::Connect { clean_start: false });
+    client.accept(true);
+    let again = client.read();
+    assert!(
+        matches!(again, Packet::Publish { qos: 2, dup: true, pkid, .. } if pkid == held),
+        "{again:?}"
+    );
+    assert!(client.is_silent(Duration::from_millis(200)));
+    client.pubrec(held, 0x91);
+    assert_eq!(client.read(), Packet::Disconnect);
+
+    // The release follows, and the id is free again.
+    let (mut client, _) = script.accept();
+    client.accept(true);
+    assert_eq!(client.read(), Packet::PubRel { pkid: held });
+    client.pubcomp(held);
+    let mut fresh = None;
+    while fresh.is_none() {
+        match client.read() {
+            Packet::Publish { qos: 1, pkid, .. } => client.puback(pkid),
+            Packet::Publish {
+                qos: 2,
+                dup: false,
+                pkid,
+                ..
+            } => fresh = Some(pkid),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // In use, but never sent before: the broker did not take it.
+    client.pubrec(fresh.unwrap(), 0x91);
+    let (topic, reason) = rejection(&pump);
+    assert!(topic.ends_with("/event/access"));
+    assert_eq!(reason, "PacketIdentifierInUse");
+    assert!(
+        client.is_silent(Duration::from_millis(200)),
+        "no release for it"
+    );
+    wait_for("it is set aside", SOON, || {
+        door.outbox().depth().unwrap().rejected == 1
+    });
+}
