@@ -267,16 +267,13 @@ impl<'a> Show<'a> {
         }
         let good = failures.is_empty();
         self.timeline.say("")?;
-        self.timeline.say_loudly(&facts.sentence(), good)?;
-        self.timeline.say("")?;
         self.timeline.say(&facts.table())?;
+        self.timeline.say("")?;
         for failure in &failures {
             self.timeline
                 .say_loudly(&format!("FAILED: {failure}"), false)?;
         }
-        if self.plan.once && good {
-            self.timeline.say_loudly("\nAll of it held.", true)?;
-        }
+        self.timeline.say_loudly(&facts.sentence(), good)?;
         Ok(good)
     }
 

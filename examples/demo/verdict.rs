@@ -64,7 +64,8 @@ impl Facts<'_> {
         let released = self
             .transitions
             .iter()
-            .filter(|lock| **lock == Lock::Released);
+            .filter(|lock| **lock == Lock::Released)
+            .count();
         let lock = match self.transitions.last() {
             Some(Lock::Secured) => "is secured now",
             Some(Lock::Released) => "IS STILL RELEASED",
@@ -77,9 +78,14 @@ impl Facts<'_> {
         } else {
             format!("only {once} of")
         };
+        if (denied, granted, released) == (1, 1, 1) {
+            return format!(
+                "The stranger was denied, Sam Sample was let in, the relay was released once and {lock}, and the independent watcher got {share} {all} events exactly once."
+            );
+        }
         format!(
             "Denied: {denied}. Let in: {granted}. Relay released: {}; it {lock}. The watcher got {share} {all} events exactly once.",
-            times(released.count()),
+            times(released),
         )
     }
 

@@ -18,6 +18,17 @@ pub enum StoreError {
         /// SQLite's word.
         source: rusqlite::Error,
     },
+    /// The folder of the database cannot be used.
+    #[error(
+        "cannot open the database's folder {folder}: {source}; check that the folder exists and that this user may write there",
+        folder = folder.display()
+    )]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
     /// The file belongs to a newer version.
     #[error(
         "the database {path} was written by a newer doorward (schema {found}; this version knows up to {known}); install that version again, or point [store] path to another file",

@@ -2,6 +2,8 @@
 //!
 //! The lock is the kernel's (`flock` on `<database>.lock`), so it vanishes with the process,
 //! however that ends. The CLI does not take it: administration beside a running service is normal.
+//!
+//! A second, short lock keeps two processes from making or migrating one database at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -42,4 +44,20 @@ impl InstanceLock {
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
+}
+
+/// Waits until no other process opens a database in this folder; held until dropped. The lock
+/// is on the folder itself, so that it leaves no file behind.
+pub(super) fn alone_in_folder(database: &Path) -> Result<File, StoreError> {
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let failed = |source| StoreError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    let file = File::open(folder).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }

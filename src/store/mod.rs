@@ -54,8 +54,10 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, is not a database, or was written by a newer version.
     pub fn open(path: &Path, wire: Option<Wire>) -> Result<Self, StoreError> {
+        let alone = lock::alone_in_folder(path)?;
         let mut conn = connect(path)?;
         migrate(&mut conn, path)?;
+        drop(alone);
         Ok(Self {
             conn,
             path: path.to_owned(),

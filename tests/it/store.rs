@@ -51,6 +51,17 @@ fn a_new_file_is_migrated_with_the_settings_that_make_commits_durable() {
 }
 
 #[test]
+fn many_processes_may_open_a_fresh_database_at_once() {
+    // flock is between open files, so threads race as processes do.
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door.db");
+        let open = || Store::open(&path, None).map(|_| ()).unwrap();
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(open))));
+    }
+}
+
+#[test]
 fn a_database_from_a_newer_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("door.db");
