@@ -75,6 +75,8 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE INDEX outbox_open ON outbox (stage, seq) WHERE stage < 3;
+-- A newer retained message replaces the one of its class that still waits.
+CREATE INDEX outbox_waiting ON outbox (class) WHERE stage = 0;
 CREATE UNIQUE INDEX outbox_pkid ON outbox (pkid) WHERE stage IN (1, 2);
 
 -- The MQTT client's own session header (packet id counters), without the replay list:

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::event::wire::{DoorSummary, Lock};
+use doorward::event::wire::{DoorSummary, Lock, Qos, QosPolicy};
 use doorward::mqtt::PumpEvent;
 
 use crate::support::broker::Broker;
@@ -178,4 +178,37 @@ fn a_broker_that_forgot_everything_gets_it_again_marked_as_possibly_double() {
     let message = &consumer.messages()[1];
     assert_eq!(message.user_properties, "maybe-dup:true");
     door.drained(SOON);
+}
+
+#[test]
+fn at_qos_0_a_message_is_done_when_it_went_to_the_socket() {
+    let mut door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let never = Qos::AtMostOnce;
+    door.mqtt().qos = QosPolicy {
+        access: never,
+        door: never,
+        admin: never,
+        alarm: never,
+        state: never,
+    };
+    let door = door.towards(&broker.url());
+    let consumer = consumer(&broker, &door);
+    let mut store = door.store();
+    let pump = door.pump();
+    for _ in 0..60 {
+        record(&mut store);
+    }
+    wait_for("all of them", SOON, || {
+        consumer.sequences("/access").len() == 60
+    });
+    door.drained(SOON);
+    assert_eq!(
+        consumer.sequences("/access"),
+        (1..=60).collect::<Vec<u64>>()
+    );
+    pump.handle.shutdown(SOON);
+    wait_for("the last word", SOON, || {
+        consumer.payloads("/availability") == ["online", "stopped"]
+    });
 }

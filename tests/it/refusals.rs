@@ -233,3 +233,33 @@ fn a_message_the_broker_holds_since_before_the_cut_is_released_not_lost() {
         door.outbox().depth().unwrap().rejected == 1
     });
 }
+
+#[test]
+fn once_the_release_may_have_left_only_the_release_is_repeated() {
+    let (door, script) = scripted();
+    record(&mut door.store());
+    let _pump = door.pump();
+    let (mut client, _) = script.accept();
+    client.accept(false);
+    let event = loop {
+        match client.read() {
+            Packet::Publish { qos: 2, pkid, .. } => break pkid,
+            Packet::Publish { pkid, .. } => client.puback(pkid),
+            other => panic!("{other:?}"),
+        }
+    };
+    client.pubrec(event, 0);
+    assert_eq!(client.read(), Packet::PubRel { pkid: event });
+    drop(client);
+
+    let (mut client, _) = script.accept();
+    client.accept(true);
+    assert_eq!(client.read(), Packet::PubRel { pkid: event });
+    // "Packet identifier not found": the first release got through.
+    client.pubcomp_not_found(event);
+    let Packet::Publish { qos: 1, pkid, .. } = client.read() else {
+        panic!("availability goes on");
+    };
+    client.puback(pkid);
+    door.drained(SOON);
+}

@@ -72,6 +72,11 @@ impl Client {
         self.send(&[0x70, 2, high, low]);
     }
 
+    pub fn pubcomp_not_found(&mut self, pkid: u16) {
+        let [high, low] = pkid.to_be_bytes();
+        self.send(&[0x70, 3, high, low, 0x92]);
+    }
+
     pub fn disconnect(&mut self, reason: u8) {
         self.send(&[0xE0, 2, reason, 0]);
     }

@@ -1,4 +1,4 @@
-use rumqttc::{PersistedAckMode, PersistedPubRel, PersistedPublish};
+use rumqttc::{PersistedAckMode, PersistedPubRel, PersistedPublish, PubAckReason, PubRecReason};
 
 use super::*;
 use crate::event::wire::{Availability, QosPolicy, Wire};

@@ -1,5 +1,6 @@
 use rumqttc::tokio_rustls::rustls::Error as TlsError;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{AlertDescription, CertificateError};
 
 use super::*;
 

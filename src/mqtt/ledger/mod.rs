@@ -16,87 +16,29 @@
 //! id in the payload, so equal bytes means the same row; two equal retained messages could be
 //! swapped without anybody being able to tell. An id that fits no row stops the connection.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+mod answers;
+mod flight;
+mod queue;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use rumqttc::{
     PersistedIncomingQos2, PersistedPublish, PersistedQoS, PersistedRequest, PersistedSession,
-    PubAckReason, PubRecReason,
 };
-use uuid::Uuid;
+
+pub(super) use flight::{Limits, Outcome};
+
+use flight::{Flight, Settled};
 
 use super::message;
-use crate::event::wire::{Publication, Qos};
+use crate::event::wire::Qos;
 use crate::store::StoreError;
 use crate::store::outbox::{Change, Outbox, Row, Stage};
 
-/// What the broker allows on this connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// Messages under way at once: ours or the broker's, whichever is less.
-    pub window: usize,
-    /// Highest packet id that may be published.
-    pub highest_pkid: u16,
-    /// Largest packet.
-    pub packet_bytes: usize,
-    /// Highest QoS.
-    pub qos: Qos,
-    /// Whether it keeps retained messages.
-    pub retain: bool,
-}
-
-/// A row that owns a packet id.
-#[derive(Debug, Clone)]
-struct Flight {
-    seq: i64,
-    event_id: Option<Uuid>,
-    topic: String,
-    qos: Qos,
-    stage: Stage,
-    /// Size of its packet when it was resumed from the outbox; none when it was published
-    /// first on this connection.
-    resumed: Option<usize>,
-}
-
-/// How a message ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub seq: i64,
-    pub event_id: Option<Uuid>,
-    pub topic: String,
-    pub qos: Qos,
-    pub pkid: u16,
-    /// Why it was refused; none when it was delivered.
-    pub refused: Option<String>,
-}
-
-/// An answer that is known but not committed.
-#[derive(Debug, Clone)]
-enum Settled {
-    Received(i64),
-    Done(i64),
-    Rejected(i64, String),
-}
-
-impl Settled {
-    fn seq(&self) -> i64 {
-        match self {
-            Settled::Received(seq) | Settled::Done(seq) | Settled::Rejected(seq, _) => *seq,
-        }
-    }
-
-    fn change(&self) -> Change<'_> {
-        match self {
-            Settled::Received(seq) => Change::Received { seq: *seq },
-            Settled::Done(seq) => Change::Done { seq: *seq },
-            Settled::Rejected(seq, reason) => Change::Rejected { seq: *seq, reason },
-        }
-    }
-}
-
 /// Why a snapshot could not be recorded; the connection must end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SaveError {
+pub(in crate::mqtt) enum SaveError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("packet id {0} belongs to no message that was handed over")]
@@ -109,7 +51,7 @@ pub(super) enum SaveError {
 
 /// The bookkeeping of one pump.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(in crate::mqtt) struct Ledger {
     outbox: Outbox,
     /// Which broker the packet ids belong to; ids of one mean nothing to another.
     broker: String,
@@ -129,7 +71,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(outbox: Outbox, broker: String) -> Self {
+    pub(in crate::mqtt) fn new(outbox: Outbox, broker: String) -> Self {
         Self {
             outbox,
             broker,
@@ -147,7 +89,7 @@ impl Ledger {
 
     /// Starts over for a new connection: answers are committed, everything else is forgotten,
     /// to be read again from the outbox. Says whether there is a session to resume.
-    pub(super) fn begin(&mut self, client_id: &str) -> Result<bool, StoreError> {
+    pub(in crate::mqtt) fn begin(&mut self, client_id: &str) -> Result<bool, StoreError> {
         self.flush()?;
         self.handed.clear();
         self.urgent.clear();
@@ -164,7 +106,7 @@ impl Ledger {
 
     /// The session as the client must resume it: every publish again under its packet id,
     /// marked as a repetition, then every release.
-    pub(super) fn resume(&mut self) -> Result<Option<PersistedSession>, StoreError> {
+    pub(in crate::mqtt) fn resume(&mut self) -> Result<Option<PersistedSession>, StoreError> {
         let Some(mut session) = self.header()? else {
             return Ok(None);
         };
@@ -194,7 +136,7 @@ impl Ledger {
     }
 
     /// Records what the client is about to put on the wire; durable when it returns.
-    pub(super) fn save(&mut self, session: &PersistedSession) -> Result<(), SaveError> {
+    pub(in crate::mqtt) fn save(&mut self, session: &PersistedSession) -> Result<(), SaveError> {
         let mut published: Vec<(usize, u16)> = Vec::new();
         let mut received: Vec<u16> = Vec::new();
         for request in &session.replay {
@@ -256,7 +198,7 @@ impl Ledger {
     }
 
     /// The broker has no session: everything under way will be sent anew.
-    pub(super) fn forget_session(&mut self) -> Result<(), StoreError> {
+    pub(in crate::mqtt) fn forget_session(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.outbox.forget_session()?;
         self.flights.clear();
@@ -268,7 +210,7 @@ impl Ledger {
 
     /// Takes note of what the broker allows. False: what is to be resumed does not fit, and
     /// only a new session can carry it.
-    pub(super) fn admit(&mut self, limits: Limits) -> bool {
+    pub(in crate::mqtt) fn admit(&mut self, limits: Limits) -> bool {
         self.limits = Some(limits);
         self.last_progress = Instant::now();
         self.flights.iter().all(|(pkid, flight)| {
@@ -279,17 +221,8 @@ impl Ledger {
         })
     }
 
-    /// Queues a retained message ahead of everything that waits.
-    pub(super) fn announce(&mut self, publication: &Publication) -> Result<i64, StoreError> {
-        let row = self.outbox.announce(publication)?;
-        let seq = row.seq;
-        self.urgent.retain(|waiting| waiting.class != row.class);
-        self.urgent.push_back(row);
-        Ok(seq)
-    }
-
     /// Whether the row still waits or is under way.
-    pub(super) fn is_open(&self, seq: i64) -> bool {
+    pub(in crate::mqtt) fn is_open(&self, seq: i64) -> bool {
         self.urgent
             .iter()
             .chain(&self.handed)
@@ -298,186 +231,22 @@ impl Ledger {
     }
 
     /// Messages handed over or under way.
-    pub(super) fn outstanding(&self) -> usize {
+    pub(in crate::mqtt) fn outstanding(&self) -> usize {
         self.handed.len() + self.flights.len()
     }
 
     /// Whether only a new connection can make progress: see [`Ledger::refused`].
-    pub(super) fn needs_rebuild(&self) -> bool {
+    pub(in crate::mqtt) fn needs_rebuild(&self) -> bool {
         self.held && self.unanswered.is_empty()
     }
 
     /// When the broker last answered anything, while something is outstanding.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
+    pub(in crate::mqtt) fn waiting_since(&self) -> Option<Instant> {
         (self.outstanding() > 0).then_some(self.last_progress)
     }
 
-    /// The next rows to hand over, as they are to be sent. New rows wait until every resumed
-    /// one is answered, and while the broker holds an id that the client believes free.
-    pub(super) fn next(&mut self) -> Result<Vec<Row>, StoreError> {
-        let Some(limits) = self.limits else {
-            return Ok(Vec::new());
-        };
-        if self.held || !self.unanswered.is_empty() {
-            return Ok(Vec::new());
-        }
-        let room = limits.window.saturating_sub(self.outstanding());
-        if room == 0 {
-            return Ok(Vec::new());
-        }
-        let mut rows: Vec<Row> = self.urgent.iter().take(room).cloned().collect();
-        if rows.len() < room {
-            let busy: HashSet<i64> = self
-                .handed
-                .iter()
-                .chain(&self.urgent)
-                .map(|row| row.seq)
-                .chain(self.settled.iter().map(Settled::seq))
-                .collect();
-            let queued = self.outbox.queued(room + busy.len())?;
-            let fresh = queued.into_iter().filter(|row| !busy.contains(&row.seq));
-            let free = room - rows.len();
-            rows.extend(fresh.take(free));
-        }
-        for row in &mut rows {
-            if u8::from(row.qos) > u8::from(limits.qos) {
-                row.qos = limits.qos;
-            }
-        }
-        rows.truncate(self.in_order(&rows));
-        Ok(rows)
-    }
-
-    /// How many of `rows` can go now without overtaking. A broker may deliver a message of
-    /// QoS 2 only when it is released, one of QoS 0 or 1 at once: so the latter waits until
-    /// the releases of those before it are on the wire.
-    fn in_order(&self, rows: &[Row]) -> usize {
-        let mut unreleased = self.handed.iter().any(|row| row.qos == Qos::ExactlyOnce)
-            || self
-                .flights
-                .values()
-                .any(|flight| flight.qos == Qos::ExactlyOnce && flight.stage == Stage::Published);
-        rows.iter()
-            .take_while(|row| {
-                let exactly_once = row.qos == Qos::ExactlyOnce;
-                unreleased |= exactly_once;
-                exactly_once || !unreleased
-            })
-            .count()
-    }
-
-    /// Why this row can never be sent on this connection, if so.
-    pub(super) fn unsendable(&self, row: &Row) -> Option<String> {
-        let limits = self.limits?;
-        let bytes = message::packet_bytes(row);
-        if bytes > limits.packet_bytes {
-            let allowed = limits.packet_bytes;
-            return Some(format!(
-                "packet of {bytes} bytes; the largest allowed is {allowed} bytes"
-            ));
-        }
-        (row.retain && !limits.retain)
-            .then(|| "the broker does not keep retained messages".to_owned())
-    }
-
-    /// The row is with the client now.
-    pub(super) fn handed_over(&mut self, row: Row) {
-        self.urgent.retain(|waiting| waiting.seq != row.seq);
-        if self.outstanding() == 0 {
-            self.last_progress = Instant::now();
-        }
-        self.handed.push_back(row);
-    }
-
-    /// The row can never be sent.
-    pub(super) fn reject(&mut self, row: Row, reason: String) -> Outcome {
-        self.urgent.retain(|waiting| waiting.seq != row.seq);
-        self.settled
-            .push(Settled::Rejected(row.seq, reason.clone()));
-        Outcome {
-            refused: Some(reason),
-            ..Flight::first(&row).outcome(0)
-        }
-    }
-
-    /// A QoS 0 message went to the socket: nobody will ever say more about it.
-    pub(super) fn sent_at_most_once(&mut self) -> Option<Outcome> {
-        let index = self
-            .handed
-            .iter()
-            .position(|row| row.qos == Qos::AtMostOnce)?;
-        let row = self.handed.remove(index)?;
-        self.last_progress = Instant::now();
-        self.settled.push(Settled::Done(row.seq));
-        Some(Flight::first(&row).outcome(0))
-    }
-
-    /// PUBACK.
-    pub(super) fn acknowledged(&mut self, pkid: u16, reason: PubAckReason) -> Option<Outcome> {
-        match reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => self.delivered(pkid),
-            other => self.refused(pkid, format!("{other:?}")),
-        }
-    }
-
-    /// PUBREC. `None` when the handshake goes on.
-    ///
-    /// "Packet identifier in use" has two meanings. For a resumed publish it says that the
-    /// broker has held the message since before the cut: what is missing is the release. The
-    /// client has given the id up by then, so the release can only follow from the outbox,
-    /// after a rebuild, and until then no new message may take the id. For a message sent for
-    /// the first time it says that the message was *not* taken.
-    pub(super) fn received(&mut self, pkid: u16, reason: PubRecReason) -> Option<Outcome> {
-        self.last_progress = Instant::now();
-        self.unanswered.remove(&pkid);
-        match reason {
-            PubRecReason::Success | PubRecReason::NoMatchingSubscribers => None,
-            PubRecReason::PacketIdentifierInUse
-                if self
-                    .flights
-                    .get(&pkid)
-                    .is_some_and(|flight| flight.resumed.is_some()) =>
-            {
-                if let Some(flight) = self.flights.get_mut(&pkid) {
-                    flight.stage = Stage::Received;
-                    self.settled.push(Settled::Received(flight.seq));
-                }
-                self.held = true;
-                None
-            }
-            other => self.refused(pkid, format!("{other:?}")),
-        }
-    }
-
-    /// PUBCOMP, whatever its code: "not found" means that an earlier release got through.
-    pub(super) fn completed(&mut self, pkid: u16) -> Option<Outcome> {
-        self.delivered(pkid)
-    }
-
-    fn delivered(&mut self, pkid: u16) -> Option<Outcome> {
-        let outcome = self.end(pkid)?;
-        self.settled.push(Settled::Done(outcome.seq));
-        Some(outcome)
-    }
-
-    fn refused(&mut self, pkid: u16, reason: String) -> Option<Outcome> {
-        let outcome = self.end(pkid)?;
-        self.settled
-            .push(Settled::Rejected(outcome.seq, reason.clone()));
-        Some(Outcome {
-            refused: Some(reason),
-            ..outcome
-        })
-    }
-
-    fn end(&mut self, pkid: u16) -> Option<Outcome> {
-        self.last_progress = Instant::now();
-        self.unanswered.remove(&pkid);
-        Some(self.flights.remove(&pkid)?.outcome(pkid))
-    }
-
     /// Commits the answers that are known.
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+    pub(in crate::mqtt) fn flush(&mut self) -> Result<(), StoreError> {
         if self.settled.is_empty() {
             return Ok(());
         }
@@ -488,7 +257,7 @@ impl Ledger {
     }
 
     /// Whether another connection has committed something since this was last asked.
-    pub(super) fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+    pub(in crate::mqtt) fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
         self.outbox.changed_elsewhere()
     }
 
@@ -520,31 +289,6 @@ impl Ledger {
     }
 }
 
-impl Flight {
-    /// A row on its first way.
-    fn first(row: &Row) -> Self {
-        Self {
-            seq: row.seq,
-            event_id: row.event_id,
-            topic: row.topic.clone(),
-            qos: row.qos,
-            stage: Stage::Published,
-            resumed: None,
-        }
-    }
-
-    fn outcome(self, pkid: u16) -> Outcome {
-        Outcome {
-            seq: self.seq,
-            event_id: self.event_id,
-            topic: self.topic,
-            qos: self.qos,
-            pkid,
-            refused: None,
-        }
-    }
-}
-
 /// Whether a publish in the client's hands is this row.
 fn same(row: &Row, publish: &PersistedPublish) -> bool {
     let qos = match publish.qos {
@@ -559,5 +303,4 @@ fn same(row: &Row, publish: &PersistedPublish) -> bool {
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

@@ -11,101 +11,22 @@
 //! over is therefore written back when it turns out to be gone: what may have left the device
 //! is always on record.
 
+mod rows;
+
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
-use uuid::Uuid;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
-use crate::event::wire::{Publication, Qos};
+use crate::event::wire::Publication;
+use rows::read;
 
 /// Refused rows that are kept for inspection; older ones are dropped.
 const KEEP_REJECTED: i64 = 1_000;
 /// How many refusals may pass before the kept ones are counted again: counting reads the table.
 const PRUNE_EVERY: usize = 64;
-
-/// One message on its way to the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Number of the row (not of the event).
-    pub seq: i64,
-    /// The event it carries; none for retained summaries and availability.
-    pub event_id: Option<Uuid>,
-    /// Topic class.
-    pub class: String,
-    /// Full topic.
-    pub topic: String,
-    /// Quality of service.
-    pub qos: Qos,
-    /// Whether the broker keeps it.
-    pub retain: bool,
-    /// MQTT 5 content type.
-    pub content_type: String,
-    /// The bytes.
-    pub payload: Vec<u8>,
-    /// The broker forgot its session while this was under way: it may arrive twice.
-    pub maybe_dup: bool,
-}
-
-/// How far a message under way has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Published under a packet id; no answer recorded.
-    Published,
-    /// QoS 2: the broker has it (PUBREC); the release (PUBREL) is to be sent again.
-    Received,
-}
-
-/// A message under way, as it is resumed after a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnderWay {
-    /// The message.
-    pub row: Row,
-    /// Its packet id.
-    pub pkid: u16,
-    /// How far it has come.
-    pub stage: Stage,
-}
-
-/// One step of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<'a> {
-    /// It gets a packet id and may leave the device after this is committed.
-    Published {
-        /// The message as it is sent; written back if the row is gone.
-        row: &'a Row,
-        /// Its packet id.
-        pkid: u16,
-    },
-    /// The broker holds it.
-    Received {
-        /// Which row.
-        seq: i64,
-    },
-    /// The broker's last word is in: the row goes.
-    Done {
-        /// Which row.
-        seq: i64,
-    },
-    /// The broker refused it, or it can never be sent.
-    Rejected {
-        /// Which row.
-        seq: i64,
-        /// Why.
-        reason: &'a str,
-    },
-}
-
-/// How much is waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Depth {
-    /// Not handed over yet.
-    pub queued: u64,
-    /// Sent, not confirmed.
-    pub under_way: u64,
-    /// Refused and kept for inspection.
-    pub rejected: u64,
-}
 
 /// The sender's connection to the database.
 #[derive(Debug)]
@@ -382,26 +303,5 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
-    let seq: i64 = row.get(0)?;
-    let broken = |what: String| StoreError::Content(format!("outbox row {seq}: {what}"));
-    Ok(Row {
-        seq,
-        event_id: row
-            .get::<_, Option<String>>(1)?
-            .map(|id| id.parse())
-            .transpose()
-            .map_err(|error: uuid::Error| broken(error.to_string()))?,
-        class: row.get(2)?,
-        topic: row.get(3)?,
-        qos: row.get::<_, u8>(4)?.try_into().map_err(broken)?,
-        retain: row.get(5)?,
-        content_type: row.get(6)?,
-        payload: row.get(7)?,
-        maybe_dup: row.get(8)?,
-    })
-}
-
 #[cfg(test)]
-#[path = "outbox_tests.rs"]
 mod tests;
