@@ -181,7 +181,10 @@ fn pump(
         if let Some(pace) = pace {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             // After a hiccup the pace goes on from now: a camera does not catch up either.
-            due = due.max(Instant::now() - pace) + pace;
+            due = Instant::now()
+                .checked_sub(pace)
+                .map_or(due, |late| due.max(late))
+                + pace;
         }
         slot.publish(&mut frame, clock.tick());
         delivered();

@@ -119,6 +119,28 @@ fn after_sigkill_relay_secure_makes_it_safe_and_the_next_start_records_it() {
 }
 
 #[test]
+fn systemd_is_told_when_the_door_is_guarded_and_when_it_ends() {
+    let door = door_with(&[Scene::empty(30.0)], "");
+    let path = door.path("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let receive = || {
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+    };
+    let mut command = doorward();
+    command.arg("--config").arg(door.config()).arg("run");
+    command.env("NOTIFY_SOCKET", &path);
+    let mut service = door.start_with(command);
+    assert_eq!(receive(), "READY=1");
+    assert_eq!(door.transitions(), ["secured"]);
+    service.signal("TERM");
+    assert_eq!(receive(), "STOPPING=1");
+    assert!(service.wait().success());
+}
+
+#[test]
 fn a_second_instance_is_refused_and_leaves_the_first_alone() {
     let door = door_with(&[Scene::empty(30.0)], "");
     let mut first = door.start();
