@@ -141,6 +141,7 @@ pub fn capture(
             Ok(mut source) => {
                 report(CameraEvent::Opened(source.describe()));
                 match pump(source.as_mut(), slot, clock, stop, || pauses = backoff()) {
+                    Ok(()) if stop.load(Ordering::Relaxed) => return,
                     Ok(()) => return report(CameraEvent::Ended),
                     Err(error) => error,
                 }

@@ -178,6 +178,11 @@ impl Pump {
                     if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
                         backoff.reset();
                     }
+                    if error.is_unusable_session()
+                        && let Err(error) = link.session.lock().forget_session()
+                    {
+                        warn!(target: "doorward::mqtt", "the unusable session cannot be given up yet: {error}");
+                    }
                     let wait = backoff.next(&failure);
                     link.reporter.disconnected(failure, &detail(&error), wait);
                     wait

@@ -30,6 +30,8 @@ const RETRY_SECURE: Duration = Duration::from_millis(200);
 const RETRY_STORE: Duration = Duration::from_secs(5);
 /// Most events kept while the store fails; a door sees about ten a minute.
 const BACKLOG: usize = 1_000;
+/// Waiting events written at a time: the relay must not wait for all of them.
+const BATCH: usize = 10;
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -122,10 +124,21 @@ impl Keeper {
             self.due();
         }
         self.input(Input::Stop);
+        while !self.backlog.is_empty() && self.write_some_backlog() {}
+        if !self.backlog.is_empty() {
+            let events = self.backlog.len();
+            tracing::error!(
+                events,
+                "the store still cannot be written: these events are lost"
+            );
+        }
         self.relay
     }
 
     fn patience(&self) -> Duration {
+        if self.store_at.is_none() && !self.backlog.is_empty() {
+            return Duration::ZERO;
+        }
         let now = self.clock.tick();
         [self.door.deadline(), self.secure_at, self.store_at]
             .into_iter()
@@ -140,9 +153,12 @@ impl Keeper {
         if self.secure_at.is_some_and(|at| now >= at) {
             self.secure_relay();
         }
-        // Due again, or a later event has got through meanwhile.
         let store_due = self.store_at.is_none_or(|at| now >= at);
-        if self.alarms.contains(&Alarm::Storage) && store_due && self.write_backlog() {
+        if self.alarms.contains(&Alarm::Storage)
+            && store_due
+            && self.write_some_backlog()
+            && self.backlog.is_empty()
+        {
             tracing::info!("the store can be written again");
             self.alarm(Alarm::Storage, None);
         }
@@ -172,7 +188,8 @@ impl Keeper {
             method: Method::Face,
             latency_ms,
         });
-        if self.write(self.clock.now(), event) {
+        // Not behind a backlog: by the time it is written, somebody else may stand at the door.
+        if self.backlog.is_empty() && self.commit(self.clock.now(), event) {
             tracing::info!(person = %person.id, similarity, latency_ms, "access granted");
             self.last_person = Some(person);
             let release = self.release;
@@ -280,7 +297,7 @@ impl Keeper {
     /// Records an event, now or as soon as the store can be written.
     fn record(&mut self, event: Event) {
         let now = self.clock.now();
-        if self.write(now, event.clone()) {
+        if self.backlog.is_empty() && self.commit(now, event.clone()) {
             return;
         }
         if self.backlog.len() == BACKLOG {
@@ -296,13 +313,12 @@ impl Keeper {
         }
     }
 
-    /// Writes one event after all that wait before it; says whether it is on the disk.
-    fn write(&mut self, now: Timestamp, event: Event) -> bool {
-        self.write_backlog() && self.commit(now, event)
-    }
-
-    fn write_backlog(&mut self) -> bool {
-        while let Some((at, event)) = self.backlog.pop_front() {
+    /// Writes the oldest of the waiting events; false when the store still fails.
+    fn write_some_backlog(&mut self) -> bool {
+        for _ in 0..BATCH {
+            let Some((at, event)) = self.backlog.pop_front() else {
+                break;
+            };
             if !self.commit(at, event.clone()) {
                 self.backlog.push_front((at, event));
                 return false;

@@ -212,3 +212,37 @@ fn at_qos_0_a_message_is_done_when_it_went_to_the_socket() {
         consumer.payloads("/availability") == ["online", "stopped"]
     });
 }
+
+#[test]
+fn a_session_this_version_cannot_resume_is_given_up_and_not_tried_for_ever() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    let consumer = consumer(&broker, &door);
+    let mut store = door.store();
+    record(&mut store);
+    let pump = door.pump();
+    door.drained(SOON);
+    pump.handle.shutdown(SOON);
+
+    // As another version of the client could have left it.
+    let conn = rusqlite::Connection::open(door.database()).unwrap();
+    let read = "SELECT header FROM mqtt_session";
+    let header: Vec<u8> = conn.query_row(read, [], |row| row.get(0)).unwrap();
+    let start = header.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let mut session = rumqttc::PersistedSession::decode(&header[start..]).unwrap();
+    session.outgoing_inflight_upper_limit = Some(7);
+    let changed = [&header[..start], &session.encode().unwrap()].concat();
+    conn.execute("UPDATE mqtt_session SET header = ?", [changed])
+        .unwrap();
+
+    record(&mut store);
+    let pump = door.pump();
+    let failure = pump.failure().to_string();
+    assert!(failure.contains("it is given up"), "{failure}");
+    pump.connected();
+    door.drained(SOON);
+    wait_for("both events", SOON, || {
+        consumer.sequences("/event/") == [1, 2]
+    });
+}

@@ -50,6 +50,16 @@ pub(super) enum LinkError {
     Unresponsive,
 }
 
+impl LinkError {
+    /// Whether the stored session will never be accepted by this version of the client.
+    pub(super) fn is_unusable_session(&self) -> bool {
+        matches!(
+            self,
+            LinkError::Connection(ConnectionError::SessionRestore(_))
+        )
+    }
+}
+
 /// A connection cut this soon, by a broker that had accepted it, was probably not the network.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
 
@@ -76,7 +86,7 @@ pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Dur
             },
         },
         ConnectionError::SessionRestore(error) => Failure::Storage(format!(
-            "the stored MQTT session cannot be resumed: {error}"
+            "the stored MQTT session cannot be resumed: {error}; it is given up, and what was under way is sent anew, marked as possibly double"
         )),
         ConnectionError::ConnectionRefused(code) => refused(*code, endpoint),
         ConnectionError::MqttState(StateError::ConnFail { reason }) => refused(*reason, endpoint),
