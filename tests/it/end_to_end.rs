@@ -1,6 +1,6 @@
 //! The whole of it against a real broker over TLS: what an independent subscriber gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::support::broker::Broker;
@@ -52,6 +52,12 @@ fn watch(broker: &Broker, pki: &Pki) -> Subscriber {
 /// Checks that the subscriber got each recorded event exactly once, with the right topic and QoS.
 #[track_caller]
 fn each_event_exactly_once(door: &Door, messages: &[Message]) {
+    each_event_arrived(door, messages, 1);
+}
+
+/// The same, where events of QoS 1 may come up to `at_qos_1` times.
+#[track_caller]
+fn each_event_arrived(door: &Door, messages: &[Message], at_qos_1: usize) {
     let mut received: BTreeMap<String, Vec<&Message>> = BTreeMap::new();
     for message in messages
         .iter()
@@ -64,7 +70,6 @@ fn each_event_exactly_once(door: &Door, messages: &[Message]) {
     assert_eq!(received.len(), recorded.len());
     for event in recorded {
         let copies = &received[event["id"].as_str().unwrap()];
-        assert_eq!(copies.len(), 1, "{event}");
         let message = copies[0];
         let (class, qos) = match event["kind"].as_str().unwrap().split_once('.').unwrap() {
             ("access", _) => ("event/access", 2),
@@ -74,6 +79,8 @@ fn each_event_exactly_once(door: &Door, messages: &[Message]) {
         };
         assert_eq!(message.topic, format!("doorward/home/front/{class}"));
         assert_eq!(message.qos, qos);
+        let allowed = if qos == 1 { at_qos_1 } else { 1 };
+        assert!(copies.len() <= allowed, "{} times: {event}", copies.len());
         assert_eq!(message.content_type, "application/cloudevents+json");
         let json = message.json();
         assert_eq!(
@@ -170,11 +177,13 @@ fn a_killed_service_is_offline_and_delivers_the_rest_after_its_restart() {
     let mut service = door.start();
     let recorded = || door.json(&["events", "list"]).len();
     wait_for("everything arrives", PATIENCE, || {
-        subscriber.sequences("event/").len() == recorded()
+        let arrived: BTreeSet<u64> = subscriber.sequences("event/").into_iter().collect();
+        arrived.len() == recorded()
     });
     service.signal("TERM");
     assert!(service.wait().success(), "{}", service.log());
-    each_event_exactly_once(&door, &subscriber.messages());
+    // What was under way at QoS 1 when the process died is sent again, and may come twice.
+    each_event_arrived(&door, &subscriber.messages(), 2);
     assert_eq!(door.kinds().last().unwrap(), &"door.secured");
 }
 

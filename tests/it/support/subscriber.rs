@@ -43,17 +43,28 @@ pub struct Subscriber {
 pub struct Login<'a> {
     pub certificate: Option<&'a Identity>,
     pub user: Option<(&'a str, &'a str)>,
+    /// Without handshakes: shows the order in which the broker sends.
+    pub at_most_once: bool,
 }
 
 impl Subscriber {
-    /// Subscribes to `filter` at QoS 2 and returns once the broker has confirmed it.
+    /// Subscribes to `filter`, at QoS 2 unless said otherwise, and returns once the broker has confirmed it.
     pub fn start(port: u16, pki: Option<&Pki>, filter: &str, login: &Login<'_>) -> Self {
         // stdbuf becomes mosquitto_sub (exec), which would otherwise keep its lines to itself.
         let mut command = Command::new("stdbuf");
         command
             .args(["-oL", "mosquitto_sub"])
             .args(["-V", "mqttv5", "-h", "localhost", "-p", &port.to_string()])
-            .args(["-i", "consumer", "-c", "-x", "3600", "-q", "2", "-d"])
+            .args([
+                "-i",
+                if login.at_most_once {
+                    "listener"
+                } else {
+                    "consumer"
+                },
+            ])
+            .args(["-q", if login.at_most_once { "0" } else { "2" }])
+            .args(["-c", "-x", "3600", "-d"])
             // With the usual 20, Mosquitto overruns its own consumer after an absence.
             .args(["-D", "connect", "receive-maximum", "10000"])
             .args(["--retain-as-published", "-t", filter])
