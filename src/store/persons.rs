@@ -183,7 +183,7 @@ impl Store {
                     person.name,
                 )
             })
-            .filter(|(likeness, _)| *likeness > 0.8)
+            .filter(|(likeness, _)| *likeness > 0.7)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, name)| name);
         StoreError::NoSuchPerson {

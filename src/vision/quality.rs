@@ -31,7 +31,7 @@ pub struct QualityLimits {
 pub enum QualityFailure {
     /// Too far away, or a tiny picture.
     #[error(
-        "the face is too small: {found:.0} pixels between the eyes, at least {least:.0} needed"
+        "the face is too small: {found:.1} pixels between the eyes, at least {least:.1} needed"
     )]
     TooSmall {
         /// Measured.
@@ -40,7 +40,7 @@ pub enum QualityFailure {
         least: f32,
     },
     /// Out of focus or moving.
-    #[error("the face is too blurred: sharpness {found:.0}, at least {least:.0} needed")]
+    #[error("the face is too blurred: sharpness {found:.1}, at least {least:.1} needed")]
     TooBlurred {
         /// Measured.
         found: f32,

@@ -29,6 +29,7 @@ impl SimulatedRelay {
             })?),
             None => None,
         };
+        tracing::warn!("the relay is simulated: no pin is moved, no door opens");
         let mut relay = Self {
             config: config.clone(),
             file,
