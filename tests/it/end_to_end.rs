@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use crate::support::broker::Broker;
 use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, PATIENCE, stderr};
@@ -150,7 +152,7 @@ fn without_a_broker_the_door_works_and_the_events_wait() {
     wait_for("the last event arrives", PATIENCE, || {
         subscriber.sequences("event/").len() == 5
     });
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert!(service.wait().success(), "{}", service.log());
     each_event_exactly_once(&door, &subscriber.messages());
 }
@@ -165,7 +167,7 @@ fn a_killed_service_is_offline_and_delivers_the_rest_after_its_restart() {
     door.enroll_sample_person();
     let mut service = door.start();
     service.wait_for("door released");
-    service.signal("KILL");
+    service.signal(Signal::KILL);
     service.wait();
     wait_for("the will arrives", PATIENCE, || {
         subscriber
@@ -180,7 +182,7 @@ fn a_killed_service_is_offline_and_delivers_the_rest_after_its_restart() {
         let arrived: BTreeSet<u64> = subscriber.sequences("event/").into_iter().collect();
         arrived.len() == recorded()
     });
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert!(service.wait().success(), "{}", service.log());
     // What was under way at QoS 1 when the process died is sent again, and may come twice.
     each_event_arrived(&door, &subscriber.messages(), 2);

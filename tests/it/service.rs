@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use doorward::event::{Event, SecureCause};
 use doorward::store::EventFilter;
 
+use rustix::process::Signal;
+
 use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, PATIENCE, doorward, stderr};
 use crate::support::faces::{ENROLLMENT, PERSON, STRANGERS, Sheet};
@@ -72,7 +74,7 @@ fn a_stranger_is_denied_and_the_enrolled_person_opens_the_door_once() {
 
 #[test]
 fn sigterm_while_released_secures_and_says_so() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let door = door_with(&[visitor(PERSON[0]), Scene::empty(60.0)], "");
         release_for(&door, 60_000);
         door.enroll_sample_person();
@@ -97,7 +99,7 @@ fn after_sigkill_relay_secure_makes_it_safe_and_the_next_start_records_it() {
     wait_for("the release is recorded", PATIENCE, || {
         matches!(last_event(&door), Event::DoorReleased { .. })
     });
-    service.signal("KILL");
+    service.signal(Signal::KILL);
     assert!(!service.wait().success());
     // What systemd's ExecStopPost runs. (A simulated pin keeps its level, as a real one may.)
     assert_eq!(door.transitions().last().unwrap(), "released");
@@ -135,7 +137,7 @@ fn systemd_is_told_when_the_door_is_guarded_and_when_it_ends() {
     let mut service = door.start_with(command);
     assert_eq!(receive(), "READY=1");
     assert_eq!(door.transitions(), ["secured"]);
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert_eq!(receive(), "STOPPING=1");
     assert!(service.wait().success());
 }
@@ -207,7 +209,7 @@ fn a_missing_camera_device_is_an_alarm_and_the_door_goes_on() {
     wait_for("the alarm is recorded", PATIENCE, || {
         door.kinds() == ["alarm.raised"]
     });
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert!(service.wait().success());
 }
 
@@ -284,6 +286,6 @@ fn on_a_full_disk_nobody_is_let_in_and_nothing_is_forgotten() {
     for expected in ["alarm.cleared", "access.granted", "door.released"] {
         assert!(what_followed.contains(&expected), "{what_followed:?}");
     }
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert!(service.wait().success(), "{}", service.log());
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::pki::{Identity, Pki};
 use super::{free_port, wait_for};
 
@@ -58,8 +60,7 @@ impl Broker {
     /// Ends it in good order (it saves its sessions) and waits.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            let pid = process.id().to_string();
-            Command::new("kill").arg(&pid).status().unwrap();
+            kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
             process.wait().unwrap();
         }
     }

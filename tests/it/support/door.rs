@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use doorward::store::Store;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::faces::{ENROLLMENT, Sheet};
@@ -201,16 +202,9 @@ impl Service {
         self.child.id()
     }
 
-    /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the end; the rest of the log is in `log`.
