@@ -81,9 +81,8 @@ impl Door {
     /// The same with the disks that process `pid` sees.
     #[track_caller]
     pub fn json_inside(&self, pid: u32, arguments: &[&str]) -> Vec<Value> {
-        let mut command = Command::new("nsenter");
-        command.args(["--user", "--mount", "--preserve-credentials", "--target"]);
-        command.arg(pid.to_string()).arg(doorward().get_program());
+        let program = doorward().get_program().to_owned();
+        let command = super::small_disk::inside(pid, Path::new(&program));
         self.json_of(command, arguments)
     }
 

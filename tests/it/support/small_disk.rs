@@ -8,7 +8,7 @@ use std::process::Command;
 /// The process keeps its id through all of it, so that signals reach the program itself.
 pub fn on_small_disk(folder: &Path, kib: u32, program: &Path) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c"]);
+    command.args(become_root()).args(["--mount", "sh", "-c"]);
     command.arg("mount -t tmpfs -o size=\"$1\"k tmpfs \"$2\" && shift 2 && exec \"$@\"");
     command
         .arg("sh")
@@ -16,6 +16,27 @@ pub fn on_small_disk(folder: &Path, kib: u32, program: &Path) -> Command {
         .arg(folder)
         .arg(program);
     command
+}
+
+/// `program` with the disks that process `pid` sees.
+pub fn inside(pid: u32, program: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    if !become_root().is_empty() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    command.args(["--mount", "--target"]);
+    command.arg(pid.to_string()).arg(program);
+    command
+}
+
+/// Only root may mount; everybody else is root in a user namespace of their own. (Root goes
+/// without, because there are places, such as a chroot, where the kernel allows none.)
+fn become_root() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() {
+        &[]
+    } else {
+        &["--map-root-user"]
+    }
 }
 
 /// `folder` as the process `pid` sees it.
