@@ -29,8 +29,8 @@ pub fn inside(pid: u32, program: &Path) -> Command {
     command
 }
 
-/// Only root may mount; everybody else is root in a user namespace of their own. (Root goes
-/// without, because there are places, such as a chroot, where the kernel allows none.)
+/// Only root may mount; everybody else is root in a user namespace of their own, which some
+/// systems allow to nobody.
 fn become_root() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() {
         &[]
