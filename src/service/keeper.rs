@@ -94,12 +94,8 @@ impl Keeper {
 
     /// Records what the last run could not, and publishes the state of the door.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
-        let left_released = matches!(
-            self.store.last_door_event()?.map(|recorded| recorded.event),
-            Some(Event::DoorReleased { .. })
-        );
         let state = self.summary();
-        if left_released {
+        if self.store.may_have_ended_released()? {
             let cause = SecureCause::Start;
             let event = Event::DoorSecured { cause };
             self.store

@@ -115,17 +115,22 @@ impl Store {
         Ok(events)
     }
 
-    /// The last event about the relay, to see at start whether the last run ended released.
+    /// Whether the relay may have been released when the last run ended: it was, or somebody
+    /// had been granted, and nothing says that it was secured afterwards. (A process can die
+    /// between the grant's commit and the release's.)
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn last_door_event(&self) -> Result<Option<Recorded>, StoreError> {
+    pub fn may_have_ended_released(&self) -> Result<bool, StoreError> {
         let filter = EventFilter {
-            kinds: vec!["door.released".into(), "door.secured".into()],
+            kinds: ["access.granted", "door.released", "door.secured"]
+                .map(String::from)
+                .to_vec(),
             limit: Some(1),
             ..EventFilter::default()
         };
-        Ok(self.events(&filter)?.pop())
+        let last = self.events(&filter)?.pop();
+        Ok(last.is_some_and(|last| !matches!(last.event, Event::DoorSecured { .. })))
     }
 }
 

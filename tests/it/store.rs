@@ -2,7 +2,7 @@
 
 use doorward::clock::Timestamp;
 use doorward::event::wire::{QosPolicy, Wire};
-use doorward::event::{Denied, DenyReason, Event, Method, SecureCause};
+use doorward::event::{Denied, DenyReason, Event, Granted, Method, SecureCause};
 use doorward::store::{EventFilter, InstanceLock, NewTemplate, PersonStatus, Store, StoreError};
 use rusqlite::Connection;
 
@@ -171,6 +171,24 @@ fn events_come_back_as_they_were_and_can_be_filtered() {
         ..EventFilter::default()
     };
     assert_eq!(find(newest)[0].seq, 3);
+}
+
+#[test]
+fn a_grant_with_no_word_about_the_relay_after_it_may_have_left_it_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("door.db"), None).unwrap();
+    assert!(!store.may_have_ended_released().unwrap());
+    let granted = Event::AccessGranted(Granted {
+        person: store.enroll(now(), "Ada", &[template("1")]).unwrap().person,
+        similarity: 0.75,
+        observations: 3,
+        method: Method::Face,
+        latency_ms: 210,
+    });
+    store.record(now(), granted).unwrap();
+    assert!(store.may_have_ended_released().unwrap());
+    store.record(now(), secured()).unwrap();
+    assert!(!store.may_have_ended_released().unwrap());
 }
 
 #[test]
