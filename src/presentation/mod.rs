@@ -5,6 +5,7 @@
 //! threshold, each with the margin, and with no contradicting one in between. Whether the
 //! person may enter is not asked here (see [`crate::access`]).
 
+pub mod fusion;
 pub mod liveness;
 mod tracker;
 

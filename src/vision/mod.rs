@@ -13,6 +13,7 @@ pub mod landmarks;
 pub mod liveness;
 mod network;
 pub mod pack;
+pub mod pose;
 pub mod quality;
 pub mod still;
 
