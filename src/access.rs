@@ -23,25 +23,41 @@ pub fn decide(identity: &Identity, status: Option<PersonStatus>) -> Decision {
         (Identity::Member { .. }, Some(PersonStatus::Suspended)) => {
             Decision::Deny(DenyReason::Suspended)
         }
+        (Identity::Spoof { .. }, _) => Decision::Deny(DenyReason::SpoofSuspected),
+        (Identity::Unproven { .. }, _) => Decision::Deny(DenyReason::LivenessUnproven),
         // Erased between the comparison and now.
         (Identity::Member { .. }, None) | (Identity::Unknown { .. }, _) => {
             Decision::Deny(DenyReason::Unknown)
         }
         (Identity::Ambiguous { .. }, _) => Decision::Deny(DenyReason::Ambiguous),
-        (Identity::TooPoor, _) => Decision::Deny(DenyReason::LowQuality),
+        (Identity::TooPoor { .. }, _) => Decision::Deny(DenyReason::LowQuality),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::presentation::SpoofCue;
+    use crate::vision::QualityProblem;
 
     #[test]
     fn only_an_active_member_is_granted() {
         let member = Identity::Member {
             member: 0,
             similarity: 0.9,
+            liveness: None,
         };
+        let spoof = Identity::Spoof {
+            member: 0,
+            similarity: 0.9,
+            liveness: 0.1,
+            cue: SpoofCue::Network,
+        };
+        let unproven = Identity::Unproven {
+            member: 0,
+            similarity: 0.9,
+        };
+        let problem = QualityProblem::TooDark;
         let unknown = Identity::Unknown { similarity: None };
         let ambiguous = Identity::Ambiguous { similarity: 0.9 };
         let active = Some(PersonStatus::Active);
@@ -51,7 +67,13 @@ mod tests {
             (member, None, DenyReason::Unknown),
             (unknown, active, DenyReason::Unknown),
             (ambiguous, active, DenyReason::Ambiguous),
-            (Identity::TooPoor, active, DenyReason::LowQuality),
+            (
+                Identity::TooPoor { problem },
+                active,
+                DenyReason::LowQuality,
+            ),
+            (spoof, active, DenyReason::SpoofSuspected),
+            (unproven, active, DenyReason::LivenessUnproven),
         ] {
             assert_eq!(decide(&identity, status), Decision::Deny(reason));
         }

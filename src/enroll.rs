@@ -79,14 +79,7 @@ impl Refusal {
         match self {
             Refusal::NoFace(_) => "no_face",
             Refusal::SeveralFaces { .. } => "several_faces",
-            Refusal::Quality {
-                failure: QualityFailure::TooSmall { .. },
-                ..
-            } => "too_small",
-            Refusal::Quality {
-                failure: QualityFailure::TooBlurred { .. },
-                ..
-            } => "too_blurred",
+            Refusal::Quality { failure, .. } => failure.problem.as_str(),
             Refusal::Vision(VisionError::Still { error, .. }) => match error {
                 still::StillError::Unreadable(_) => "unreadable",
                 still::StillError::TooManyBytes { .. }

@@ -12,6 +12,7 @@
 //! | [`gallery`] | everybody's templates, searched 1:N | no |
 //! | [`presentation`] | tracks faces and fuses observations into a claim | no |
 //! | [`recognition`] | from a security level to a threshold | no |
+//! | [`pipeline`] | vision and presentation in one piece: frames in, claims out | no |
 //! | [`access`] | may this claim enter? | no |
 //! | [`door`] | the door's state machine; relay drivers | drivers only |
 //! | [`event`] | facts, and how they look on the wire | no |
@@ -31,6 +32,7 @@ pub mod enroll;
 pub mod event;
 pub mod gallery;
 pub mod mqtt;
+pub mod pipeline;
 pub mod presentation;
 pub mod recognition;
 pub mod service;

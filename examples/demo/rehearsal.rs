@@ -4,31 +4,21 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use doorward::camera::{self, Read};
 use doorward::clock::Tick;
-use doorward::config::{CameraConfig, RecognitionConfig, SourceKind};
+use doorward::config::{CameraConfig, LivenessConfig, RecognitionConfig, SourceKind};
 use doorward::event::{PersonId, PersonRef};
 use doorward::gallery::Gallery;
-use doorward::presentation::{Evidence, Identity, Presentations, Rules, Tracker};
+use doorward::pipeline::Pipeline;
+use doorward::presentation::{Identity, Report};
 use doorward::store::{GalleryPerson, PersonStatus};
 use doorward::vision::pack::ModelPack;
-use doorward::vision::{QualityLimits, Vision, still};
+use doorward::vision::{Vision, still};
 use opencv::core::Mat;
 
 use crate::clip::{self, FPS, Scene};
 use crate::faces::{Cell, ENROLLMENT, PERSON, STRANGERS, Sheet};
-
-fn rules(config: &RecognitionConfig) -> anyhow::Result<Rules> {
-    Ok(Rules {
-        threshold: config.threshold,
-        margin: config.margin,
-        confirmations: usize::try_from(config.confirmations)?,
-        window: Duration::from_millis(config.window_ms),
-        deny_after: Duration::from_millis(config.deny_after_ms),
-        repeat_after: Duration::from_millis(config.repeat_after_ms),
-    })
-}
 
 /// The sample person alone, enrolled from the stills.
 fn gallery(vision: &mut Vision, sheet: &Sheet) -> anyhow::Result<Gallery> {
@@ -54,22 +44,19 @@ fn gallery(vision: &mut Vision, sheet: &Sheet) -> anyhow::Result<Gallery> {
 /// What the door would claim when it saw every `step`th frame, and how many frames there were.
 fn claims(
     path: &Path,
-    vision: &mut Vision,
+    pack: &ModelPack,
     gallery: &Gallery,
     step: usize,
 ) -> anyhow::Result<(Vec<Identity>, usize)> {
-    let config = RecognitionConfig::default();
-    let limits = QualityLimits {
-        min_eye_distance_px: config.min_eye_distance_px,
-        min_sharpness: config.min_sharpness,
-    };
+    let vision = Vision::load(pack, 1)?;
+    let (recognition, liveness) = (RecognitionConfig::default(), LivenessConfig::default());
+    let mut pipeline = Pipeline::new(vision, &recognition, &liveness)?;
+    pipeline.gallery_changed(gallery);
     let mut source = camera::open(&CameraConfig {
         source: SourceKind::File,
         path: Some(path.to_owned()),
         ..CameraConfig::default()
     })?;
-    let (mut tracker, mut presentations) =
-        (Tracker::default(), Presentations::new(rules(&config)?));
     let (mut claims, mut frames, mut image) = (Vec::new(), 0, Mat::default());
     while source.read(&mut image)? == Read::Frame {
         frames += 1;
@@ -77,22 +64,10 @@ fn claims(
             continue;
         }
         let now = Tick(Duration::from_secs_f64(frames as f64 / FPS));
-        let found = vision.detect(&image)?;
-        let boxes: Vec<_> = found.iter().map(|detection| detection.rect).collect();
-        let (tracks, ended) = tracker.update(&boxes, now);
-        for track in ended {
-            presentations.end(track);
-        }
-        for (track, detection) in tracks.into_iter().zip(found) {
-            let Some(face) = vision.examine(&image, detection)? else {
-                continue;
-            };
-            let evidence = match face.quality.check(&limits) {
-                Err(failure) => Evidence::Poor(failure),
-                Ok(()) => Evidence::Compared(gallery.search(&vision.embed(&face)?.embedding)),
-            };
-            if let Some(claim) = presentations.observe(track, evidence, now) {
-                claims.push(claim.identity);
+        for report in pipeline.look(&image, gallery, now)?.reports {
+            match report {
+                Report::Claim(claim) => claims.push(claim.identity),
+                Report::Challenge { .. } => bail!("nobody is asked to blink in passive mode"),
             }
         }
     }
@@ -102,7 +77,8 @@ fn claims(
 #[test]
 fn every_visitor_makes_exactly_one_claim() -> anyhow::Result<()> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let mut vision = Vision::load(&ModelPack::open(&models)?, 1)?;
+    let pack = ModelPack::open(&models)?;
+    let mut vision = Vision::load(&pack, 1)?;
     let sheet = Sheet::open()?;
     let gallery = gallery(&mut vision, &sheet)?;
     let folder = tempfile::tempdir()?;
@@ -117,7 +93,7 @@ fn every_visitor_makes_exactly_one_claim() -> anyhow::Result<()> {
         // As few frames as a slow machine manages; for the two whom the demo shows also every one.
         let shown = cell == STRANGERS[0] || cell == PERSON[0];
         for step in if shown { vec![1, 4] } else { vec![4] } {
-            let (claims, frames) = claims(&path, &mut vision, &gallery, step)?;
+            let (claims, frames) = claims(&path, &pack, &gallery, step)?;
             ensure!(
                 frames == written,
                 "{written} frames written, {frames} decoded"

@@ -203,6 +203,8 @@ mod tests {
             reason: DenyReason::Unknown,
             person: None,
             similarity: Some(0.1),
+            problem: None,
+            liveness: None,
             observations: 20,
             method: Method::Face,
             latency_ms: 1_500,
@@ -210,6 +212,7 @@ mod tests {
         let granted = Granted {
             person: person.clone(),
             similarity: 0.8,
+            liveness: None,
             observations: 3,
             method: Method::Face,
             latency_ms: 150,

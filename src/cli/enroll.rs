@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use doorward::clock::Timestamp;
 use doorward::enroll::{Demands, Enroller};
-use doorward::vision::QualityLimits;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, Outcome, image_paths, load_vision, print_line};
@@ -45,11 +44,11 @@ impl Args {
         let mut store = context.store(&config)?;
         let mut vision = load_vision(&config)?;
         let demands = Demands {
-            limits: QualityLimits {
-                min_eye_distance_px: config.recognition.min_eye_distance_px,
-                min_sharpness: config.recognition.enroll_min_sharpness,
-            },
-            threshold: config.recognition.threshold,
+            limits: config.recognition.enroll_quality_limits(),
+            threshold: config
+                .recognition
+                .thresholds(store.people()?.len(), vision.calibration())
+                .claim,
             largest: self.largest,
             force: self.force,
         };

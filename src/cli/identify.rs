@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use doorward::gallery::{Gallery, Verdict};
-use doorward::vision::{QualityLimits, Vision, still};
+use doorward::vision::{Vision, still};
 
 use super::{Context, Outcome, image_paths, load_vision, print_line};
 
@@ -72,10 +72,8 @@ fn identify(
     rules: &doorward::config::RecognitionConfig,
     path: &Path,
 ) -> anyhow::Result<Vec<Face>> {
-    let limits = QualityLimits {
-        min_eye_distance_px: rules.min_eye_distance_px,
-        min_sharpness: rules.min_sharpness,
-    };
+    let limits = rules.quality_limits();
+    let threshold = rules.thresholds(gallery.len(), vision.calibration()).claim;
     let (image, detections) = vision.detect_in_still(still::read(path)?.image)?;
     let mut faces = Vec::new();
     for detection in detections {
@@ -102,7 +100,7 @@ fn identify(
             faces.push(nobody);
             continue;
         };
-        let verdict = found.verdict(rules.threshold, rules.margin);
+        let verdict = found.verdict(threshold, rules.margin);
         let named = gallery
             .member(found.member)
             .filter(|_| verdict == Verdict::Named);

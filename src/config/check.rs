@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::{Config, ConfigError, SourceKind};
+use crate::recognition::Security;
 
 /// Makes the refusal of a key with its value and what would be allowed.
 pub(super) type Refuse<'a> = dyn Fn(&str, String, String) -> ConfigError + 'a;
@@ -29,6 +30,7 @@ impl Config {
             camera,
             models,
             recognition,
+            liveness,
             relay,
             log,
             ..
@@ -56,7 +58,24 @@ impl Config {
         range(refuse, "camera.fps", camera.fps, 0.1..=120.0)?;
         range(refuse, "models.threads", models.threads, 1..=64)?;
         let r = recognition;
-        range(refuse, "recognition.threshold", r.threshold, 0.2..=0.95)?;
+        match (r.security, r.threshold) {
+            (Security::Custom, Some(threshold)) => {
+                range(refuse, "recognition.threshold", threshold, 0.2..=0.95)?;
+            }
+            (Security::Custom, None) => {
+                let allowed = "this level also needs `recognition.threshold`".into();
+                return Err(refuse("recognition.security", "\"custom\"".into(), allowed));
+            }
+            (_, Some(threshold)) => {
+                let allowed = "only with recognition.security = \"custom\"".into();
+                return Err(refuse(
+                    "recognition.threshold",
+                    threshold.to_string(),
+                    allowed,
+                ));
+            }
+            (_, None) => {}
+        }
         range(refuse, "recognition.margin", r.margin, 0.0..=0.5)?;
         range(refuse, "recognition.confirmations", r.confirmations, 2..=30)?;
         range(refuse, "recognition.window_ms", r.window_ms, 200..=10_000)?;
@@ -72,24 +91,38 @@ impl Config {
             r.repeat_after_ms,
             1_000..=600_000,
         )?;
+        for (key, value, allowed) in [
+            (
+                "recognition.min_detector_score",
+                r.min_detector_score,
+                0.5..=1.0,
+            ),
+            (
+                "recognition.min_eye_distance_px",
+                r.min_eye_distance_px,
+                10.0..=500.0,
+            ),
+            ("recognition.min_sharpness", r.min_sharpness, 0.0..=10_000.0),
+            ("recognition.min_brightness", r.min_brightness, 0.0..=255.0),
+            ("recognition.min_contrast", r.min_contrast, 0.0..=128.0),
+            ("recognition.max_overexposed", r.max_overexposed, 0.0..=1.0),
+            ("recognition.max_yaw_deg", r.max_yaw_deg, 5.0..=90.0),
+            ("recognition.max_pitch_deg", r.max_pitch_deg, 5.0..=90.0),
+            ("recognition.min_edge_gap", r.min_edge_gap, -1.0..=1.0),
+            (
+                "recognition.enroll_min_sharpness",
+                r.enroll_min_sharpness,
+                0.0..=10_000.0,
+            ),
+        ] {
+            range(refuse, key, value, allowed)?;
+        }
+        let timeout = liveness.challenge_timeout_ms;
         range(
             refuse,
-            "recognition.min_eye_distance_px",
-            r.min_eye_distance_px,
-            10.0..=500.0,
-        )?;
-        range(
-            refuse,
-            "recognition.min_sharpness",
-            r.min_sharpness,
-            0.0..=10_000.0,
-        )?;
-
-        range(
-            refuse,
-            "recognition.enroll_min_sharpness",
-            r.enroll_min_sharpness,
-            0.0..=10_000.0,
+            "liveness.challenge_timeout_ms",
+            timeout,
+            1_000..=30_000,
         )?;
         range(refuse, "relay.pin", relay.pin, 0..=1023)?;
         range(refuse, "relay.release_ms", relay.release_ms, 200..=255_000)?;

@@ -194,6 +194,8 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n")
+            // The one example that is refused beside the default of another key.
+            .replace("security = \"standard\"", "security = \"custom\"")
     }
 
     #[test]
@@ -206,6 +208,8 @@ mod tests {
     fn the_reference_file_names_every_key_with_its_default() {
         let mut config = Config::parse(&reference(), Path::new("x")).unwrap();
         // What has no default of its own stands in the reference as an example.
+        assert!(config.recognition.threshold.take().is_some());
+        config.recognition.security = crate::recognition::Security::Standard;
         let mqtt = config.mqtt.as_mut().unwrap();
         for example in [
             &mut mqtt.client_id,
@@ -258,8 +262,16 @@ mod tests {
                 "x.toml:2: `relay.release_ms` = 5: allowed: 200 to 255000",
             ),
             (
-                "[recognition]\nthreshold = nan\n",
-                "x.toml:2: `recognition.threshold` = NaN: allowed: 0.2 to 0.95",
+                "[recognition]\nsecurity = \"custom\"\nthreshold = nan\n",
+                "x.toml:3: `recognition.threshold` = NaN: allowed: 0.2 to 0.95",
+            ),
+            (
+                "[recognition]\nthreshold = 0.5\n",
+                "x.toml:2: `recognition.threshold` = 0.5: only with recognition.security = \"custom\"",
+            ),
+            (
+                "[recognition]\nsecurity = \"custom\"\n",
+                "x.toml:2: `recognition.security` = \"custom\": this level also needs `recognition.threshold`",
             ),
             (
                 "[camera]\nsource = \"url\"\n",

@@ -6,15 +6,17 @@
 
 mod check;
 mod load;
+mod recognition;
 mod sections;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
 pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, LogConfig, LogFormat, ModelsConfig, MqttConfig,
-    RecognitionConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    RelayConfig, RelayDriver, SourceKind, StoreConfig,
 };
 
 use crate::event::wire::Wire;
@@ -37,6 +39,8 @@ pub struct Config {
     pub models: ModelsConfig,
     /// When a face counts as recognised.
     pub recognition: RecognitionConfig,
+    /// When it counts as alive.
+    pub liveness: LivenessConfig,
     /// What locks the door.
     pub relay: RelayConfig,
     /// Where the record is.

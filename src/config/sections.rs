@@ -104,49 +104,6 @@ impl Default for ModelsConfig {
     }
 }
 
-/// `[recognition]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RecognitionConfig {
-    /// Cosine similarity from which a face is the person's.
-    pub threshold: f32,
-    /// How much better the best person must be than the second.
-    pub margin: f32,
-    /// Agreeing observations that a decision needs.
-    pub confirmations: u32,
-    /// Time within which they must be made.
-    pub window_ms: u64,
-    /// How long a face may stay unrecognised before it is denied.
-    pub deny_after_ms: u64,
-    /// How long after a decision the same face in view may ask again.
-    pub repeat_after_ms: u64,
-    /// Smallest distance between the eyes.
-    pub min_eye_distance_px: f32,
-    /// Lowest sharpness (variance of the Laplacian of the aligned face).
-    pub min_sharpness: f32,
-    /// Lowest sharpness of an image to be enrolled.
-    pub enroll_min_sharpness: f32,
-}
-
-impl Default for RecognitionConfig {
-    fn default() -> Self {
-        Self {
-            // FMR 1e-5 on LFW with this chain: models/README.md.
-            threshold: 0.486,
-            margin: 0.05,
-            confirmations: 3,
-            window_ms: 2_000,
-            deny_after_ms: 1_500,
-            repeat_after_ms: 10_000,
-            min_eye_distance_px: 20.0,
-            // See vision::quality: refuses what blur has made hard to recognise, and for
-            // enrollment everything softer than the softest sharp LFW image.
-            min_sharpness: 15.0,
-            enroll_min_sharpness: 50.0,
-        }
-    }
-}
-
 /// Which driver moves the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

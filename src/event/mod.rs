@@ -15,6 +15,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::vision::QualityProblem;
+
 /// Identifies one enrolled person for life (UUIDv7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -91,8 +93,12 @@ pub enum DenyReason {
     Unknown,
     /// No observation was good enough to compare.
     LowQuality,
-    /// Two people match about equally well.
+    /// Two people match about equally well, or the frames do not agree.
     Ambiguous,
+    /// Looks like a picture of the person.
+    SpoofSuspected,
+    /// Did not prove in time to be alive: too little was seen, or no blink came when asked.
+    LivenessUnproven,
     /// The person is suspended.
     Suspended,
     /// The grant could not be put on the record, so it was not carried out.
@@ -107,6 +113,8 @@ impl DenyReason {
             DenyReason::Unknown => "unknown",
             DenyReason::LowQuality => "low_quality",
             DenyReason::Ambiguous => "ambiguous",
+            DenyReason::SpoofSuspected => "spoof_suspected",
+            DenyReason::LivenessUnproven => "liveness_unproven",
             DenyReason::Suspended => "suspended",
             DenyReason::StorageFailure => "storage_failure",
         }
@@ -126,9 +134,16 @@ pub enum Method {
 pub struct Granted {
     /// Who.
     pub person: PersonRef,
-    /// Weakest cosine similarity among the agreeing observations, -1..1.
+    /// Cosine similarity of the fused observations, -1..1.
     #[serde(serialize_with = "four_decimals")]
     pub similarity: f32,
+    /// How alive the face looked, 0..1, where that was asked.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "four_decimals_if_any"
+    )]
+    pub liveness: Option<f32>,
     /// How many observations agreed.
     pub observations: u32,
     /// How they asked.
@@ -145,19 +160,49 @@ pub struct Denied {
     /// Who, when the reason is about a known person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonRef>,
-    /// Best cosine similarity seen, -1..1; absent when nothing could be compared.
+    /// What was wrong with the picture most often, when the reason is `low_quality`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<QualityProblem>,
+    /// Cosine similarity of the fused observations to the best person, -1..1; absent when
+    /// nothing could be compared.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
     pub similarity: Option<f32>,
+    /// How alive the face looked, 0..1, when the reason is `spoof_suspected`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "four_decimals_if_any"
+    )]
+    pub liveness: Option<f32>,
     /// How many observations were considered.
     pub observations: u32,
     /// How they asked.
     pub method: Method,
     /// From the first frame with this face to the decision, in milliseconds.
     pub latency_ms: u64,
+}
+
+/// Somebody was asked to prove that they are alive; a door panel shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenged {
+    /// Who they look like.
+    pub person: PersonRef,
+    /// What to do.
+    pub challenge: Challenge,
+    /// Time for it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// What somebody can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Challenge {
+    /// Close and open the eyes.
+    Blink,
 }
 
 /// Why the relay was released.
@@ -190,15 +235,24 @@ pub enum Alarm {
     CameraFault,
     /// Events could not be written.
     Storage,
+    /// A picture of an enrolled person was shown to the camera.
+    SpoofSuspected,
 }
 
 impl Alarm {
+    /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
+    #[must_use]
+    pub fn is_attack(self) -> bool {
+        matches!(self, Alarm::SpoofSuspected)
+    }
+
     /// The machine-readable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Alarm::CameraFault => "camera_fault",
             Alarm::Storage => "storage",
+            Alarm::SpoofSuspected => "spoof_suspected",
         }
     }
 }
@@ -213,6 +267,9 @@ pub enum Event {
     /// Somebody was denied.
     #[serde(rename = "access.denied")]
     AccessDenied(Denied),
+    /// Somebody was asked to prove that they are alive.
+    #[serde(rename = "access.challenged")]
+    AccessChallenged(Challenged),
     /// The relay was released.
     #[serde(rename = "door.released")]
     DoorReleased {
@@ -283,9 +340,10 @@ pub enum Event {
 }
 
 /// Every kind an [`Event`] can have, in the order of the catalogue.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "access.granted",
     "access.denied",
+    "access.challenged",
     "door.released",
     "door.secured",
     "admin.enrolled",
@@ -304,6 +362,7 @@ impl Event {
         match self {
             Event::AccessGranted(_) => "access.granted",
             Event::AccessDenied(_) => "access.denied",
+            Event::AccessChallenged(_) => "access.challenged",
             Event::DoorReleased { .. } => "door.released",
             Event::DoorSecured { .. } => "door.secured",
             Event::Enrolled { .. } => "admin.enrolled",
@@ -320,7 +379,9 @@ impl Event {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Event::AccessGranted(_) | Event::AccessDenied(_) => Class::Access,
+            Event::AccessGranted(_) | Event::AccessDenied(_) | Event::AccessChallenged(_) => {
+                Class::Access
+            }
             Event::DoorReleased { .. } | Event::DoorSecured { .. } => Class::Door,
             Event::Enrolled { .. }
             | Event::Renamed { .. }
@@ -336,6 +397,7 @@ impl Event {
     pub fn person(&self) -> Option<&PersonRef> {
         match self {
             Event::AccessGranted(Granted { person, .. })
+            | Event::AccessChallenged(Challenged { person, .. })
             | Event::Enrolled { person, .. }
             | Event::Renamed { person, .. }
             | Event::Suspended { person }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Recorded};
+use super::{Class, Event, Recorded};
 use crate::clock::{Timestamp, rfc3339_millis};
 
 /// Content type of every event (CloudEvents, structured mode).
@@ -59,6 +59,8 @@ pub struct QosPolicy {
     pub admin: Qos,
     /// `alarm`.
     pub alarm: Qos,
+    /// `alarm`, when somebody may be attacking the door.
+    pub attack: Qos,
     /// `state` and `availability`.
     pub state: Qos,
 }
@@ -70,12 +72,26 @@ impl Default for QosPolicy {
             door: Qos::AtLeastOnce,
             admin: Qos::AtLeastOnce,
             alarm: Qos::AtLeastOnce,
+            attack: Qos::ExactlyOnce,
             state: Qos::AtLeastOnce,
         }
     }
 }
 
 impl QosPolicy {
+    /// The quality of service of one event.
+    #[must_use]
+    pub fn of_event(&self, event: &Event) -> Qos {
+        match event {
+            Event::AlarmRaised { alarm, .. } | Event::AlarmCleared { alarm }
+                if alarm.is_attack() =>
+            {
+                self.attack
+            }
+            event => self.of(event.class()),
+        }
+    }
+
     /// The quality of service of one class.
     #[must_use]
     pub fn of(&self, class: Class) -> Qos {
@@ -168,7 +184,7 @@ impl Wire {
         Ok(Publication {
             class,
             topic: self.topic(class),
-            qos: self.qos.of(class),
+            qos: self.qos.of_event(&recorded.event),
             retain: false,
             content_type: CLOUDEVENTS_JSON,
             payload,
@@ -258,7 +274,7 @@ pub enum Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, SecureCause};
+    use crate::event::{Alarm, SecureCause};
 
     fn wire() -> Wire {
         Wire {
@@ -298,7 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn access_is_exactly_once_by_default() {
-        assert_eq!(wire().qos.of(Class::Access), Qos::ExactlyOnce);
+    fn access_and_attacks_are_exactly_once_by_default() {
+        let qos = QosPolicy::default();
+        assert_eq!(qos.of(Class::Access), Qos::ExactlyOnce);
+        let cleared = |alarm| qos.of_event(&Event::AlarmCleared { alarm });
+        assert_eq!(cleared(Alarm::SpoofSuspected), Qos::ExactlyOnce);
+        assert_eq!(cleared(Alarm::Storage), Qos::AtLeastOnce);
     }
 }

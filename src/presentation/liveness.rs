@@ -23,6 +23,16 @@ pub enum SpoofCue {
     Network,
 }
 
+impl SpoofCue {
+    /// In words for an operator.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SpoofCue::Network => "it looks like a picture over several frames",
+        }
+    }
+}
+
 /// What is known so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Liveness {

@@ -1,29 +1,41 @@
 //! One track's attempt to be admitted: gathers evidence until it is enough for a claim.
 //!
-//! Pure: evidence and time in, at most one [`Claim`] out. One lucky frame never makes a claim:
-//! `confirmations` observations within `window` must name the same person, each above the
-//! threshold, each with the margin, and with no contradicting one in between. Whether the
-//! person may enter is not asked here (see [`crate::access`]).
+//! Pure: evidence and time in, at most one [`Report`] out. One lucky frame never makes a claim:
+//! the embeddings of the newest good observations are fused ([`fusion`]), the fused face must
+//! name one person with the margin, and enough single observations must support that name
+//! ([`attempt`]). With liveness asked for, the face must also look alive, and in challenge mode
+//! blink when asked. Somebody else's face in the same track starts a new presentation. Whether
+//! the person may enter is not asked here (see [`crate::access`]).
 
+mod attempt;
+pub mod blink;
 pub mod fusion;
 pub mod liveness;
 mod tracker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use liveness::{Liveness, LivenessEvidence, SpoofCue};
 pub use tracker::{TrackId, Tracker};
 
 use crate::clock::Tick;
-use crate::gallery::{Match, Verdict};
-use crate::vision::QualityFailure;
+use crate::config::LivenessMode;
+use crate::gallery::{Gallery, Match};
+use crate::recognition::Thresholds;
+use crate::vision::quality::QualityProblem;
+use crate::vision::{Embedding, LivenessCues};
+use attempt::{Attempt, Standing};
+
+/// After a claim a track is still looked at so often: to notice another face in it, and somebody
+/// who was too far away at first.
+const RECHECK: Duration = Duration::from_millis(250);
 
 /// What it takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// Cosine similarity from which an observation names a person.
-    pub threshold: f32,
+    /// Similarities; they depend on the gallery's size.
+    pub thresholds: Thresholds,
     /// How far the second person must be behind.
     pub margin: f32,
     /// Agreeing observations.
@@ -34,39 +46,120 @@ pub struct Rules {
     pub deny_after: Duration,
     /// A face that made a claim may make another one after this time.
     pub repeat_after: Duration,
+    /// What is asked of a face to be taken for alive.
+    pub liveness: LivenessMode,
+    /// Time to blink in.
+    pub challenge_timeout: Duration,
 }
 
 /// What one frame says about one face.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Evidence {
     /// Not good enough to compare.
-    Poor(QualityFailure),
-    /// Compared; `None` with an empty gallery.
-    Compared(Option<Match>),
+    Poor(QualityProblem),
+    /// Good enough.
+    Seen(Sighting),
+}
+
+impl Evidence {
+    /// Who a face looks like by itself; never what it looks like, so fit for a log.
+    #[must_use]
+    pub fn found(&self) -> Option<Match> {
+        match self {
+            Evidence::Poor(_) => None,
+            Evidence::Seen(sighting) => sighting.found,
+        }
+    }
+}
+
+/// A face that was good enough to be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// What it looks like.
+    pub embedding: Embedding,
+    /// What it says, 0..1 (see [`crate::vision::Quality::weight`]).
+    pub weight: f32,
+    /// Who it looks like by itself; `None` with an empty gallery.
+    pub found: Option<Match>,
+    /// Whether it looks alive, where that was asked ([`Presentations::asks`]).
+    pub liveness: Option<LivenessCues>,
+    /// Probability that its eyes are open, where that was asked.
+    pub eyes_open: Option<f32>,
 }
 
 /// Who a presentation claims to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Identity {
-    /// This member of the gallery; the weakest of the agreeing similarities.
+    /// This member of the gallery.
     Member {
         /// Index in the gallery that was searched.
         member: usize,
-        /// Weakest agreeing similarity.
+        /// Similarity of the fused evidence.
         similarity: f32,
+        /// How alive it looked, 0..1, where that was asked.
+        liveness: Option<f32>,
     },
     /// Nobody enrolled.
     Unknown {
-        /// Best similarity seen, if there was anybody to compare with.
+        /// Similarity to the best person, if there was anybody to compare with.
         similarity: Option<f32>,
     },
-    /// Several people match about equally well.
+    /// Several people match about equally well, or the frames do not agree on one.
     Ambiguous {
-        /// Best similarity seen.
+        /// Similarity to the best person.
         similarity: f32,
     },
     /// Never good enough to tell.
-    TooPoor,
+    TooPoor {
+        /// What was wrong most often.
+        problem: QualityProblem,
+    },
+    /// Looks like this member, and like a picture instead of a face.
+    Spoof {
+        /// Index in the gallery that was searched.
+        member: usize,
+        /// Similarity of the fused evidence.
+        similarity: f32,
+        /// How alive it looked, 0..1.
+        liveness: f32,
+        /// What gave it away.
+        cue: SpoofCue,
+    },
+    /// Looks like this member, and did not prove in time to be alive.
+    Unproven {
+        /// Index in the gallery that was searched.
+        member: usize,
+        /// Similarity of the fused evidence.
+        similarity: f32,
+    },
+}
+
+impl Identity {
+    /// The member that it names, if it names one.
+    #[must_use]
+    pub fn member(&self) -> Option<usize> {
+        match *self {
+            Identity::Member { member, .. }
+            | Identity::Spoof { member, .. }
+            | Identity::Unproven { member, .. } => Some(member),
+            Identity::Unknown { .. } | Identity::Ambiguous { .. } | Identity::TooPoor { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Similarity to the best person, where there was anything to compare.
+    #[must_use]
+    pub fn similarity(&self) -> Option<f32> {
+        match *self {
+            Identity::Member { similarity, .. }
+            | Identity::Spoof { similarity, .. }
+            | Identity::Unproven { similarity, .. }
+            | Identity::Ambiguous { similarity } => Some(similarity),
+            Identity::Unknown { similarity } => similarity,
+            Identity::TooPoor { .. } => None,
+        }
+    }
 }
 
 /// The fused evidence of a presentation.
@@ -82,38 +175,34 @@ pub struct Claim {
     pub began: Tick,
 }
 
-/// What one observation amounts to.
+/// What a presentation has to say.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Vote {
-    Member { member: usize, similarity: f32 },
-    Stranger { similarity: Option<f32> },
-    Ambiguous { similarity: f32 },
-    Poor,
+pub enum Report {
+    /// It came to a claim.
+    Claim(Claim),
+    /// The person in front of the camera must blink now.
+    Challenge {
+        /// Whose presentation.
+        track: TrackId,
+        /// Who they look like.
+        member: usize,
+    },
 }
 
-#[derive(Debug)]
-struct Presentation {
-    began: Tick,
-    votes: VecDeque<(Tick, Vote)>,
-    /// When the last claim was made, and whether it named a member.
-    claimed: Option<(Tick, bool)>,
-}
-
-impl Presentation {
-    fn new(began: Tick) -> Self {
-        Self {
-            began,
-            votes: VecDeque::new(),
-            claimed: None,
-        }
-    }
+/// What is worth finding out about a face beyond what it looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asks {
+    /// Whether it looks alive.
+    pub liveness: bool,
+    /// Whether its eyes are open.
+    pub eyes: bool,
 }
 
 /// All presentations under way.
 #[derive(Debug)]
 pub struct Presentations {
     rules: Rules,
-    open: BTreeMap<TrackId, Presentation>,
+    open: BTreeMap<TrackId, Attempt>,
 }
 
 impl Presentations {
@@ -126,21 +215,34 @@ impl Presentations {
         }
     }
 
-    /// Whether this track's face is worth the work of comparing it. After a claim that named a
-    /// member it is not, for a while; after any other claim it is: somebody who was too far
-    /// away at first can still be recognised.
+    /// Whether this track's face is worth the work of comparing it now: always until it made a
+    /// claim, and every now and then afterwards.
     #[must_use]
     pub fn wants(&self, track: TrackId, now: Tick) -> bool {
-        match self.open.get(&track).and_then(|open| open.claimed) {
-            Some((at, true)) => now.since(at) >= self.rules.repeat_after,
-            Some((_, false)) | None => true,
+        self.open.get(&track).is_none_or(|attempt| {
+            attempt.claimed.is_none() || attempt.looked.is_none_or(|at| now.since(at) >= RECHECK)
+        })
+    }
+
+    /// What else to find out about a face that looks like `found`. Somebody who is nobody here
+    /// is denied anyway: only a face that could be let in is worth the work.
+    #[must_use]
+    pub fn asks(&self, track: TrackId, found: Option<&Match>) -> Asks {
+        let liveness = self.rules.liveness != LivenessMode::Off
+            && found.is_some_and(|found| found.similarity >= self.rules.thresholds.support);
+        let attempt = self.open.get(&track);
+        Asks {
+            liveness,
+            eyes: liveness && attempt.is_some_and(|attempt| attempt.challenge.is_some()),
         }
     }
 
-    /// Forgets evidence that named members by their place in a gallery that is no longer searched.
-    pub fn gallery_changed(&mut self) {
-        for presentation in self.open.values_mut() {
-            presentation.votes.clear();
+    /// A new gallery is searched from now on: these are its thresholds. Evidence that named
+    /// members by their place in the old one is forgotten.
+    pub fn gallery_changed(&mut self, thresholds: Thresholds) {
+        self.rules.thresholds = thresholds;
+        for attempt in self.open.values_mut() {
+            attempt.forget_names();
         }
     }
 
@@ -149,132 +251,41 @@ impl Presentations {
         self.open.remove(&track);
     }
 
-    /// Adds one frame's evidence about a track.
-    pub fn observe(&mut self, track: TrackId, evidence: Evidence, now: Tick) -> Option<Claim> {
+    /// Adds one frame's evidence about a track, to be compared with `gallery` (the one that
+    /// `evidence` was compared with).
+    pub fn observe(
+        &mut self,
+        track: TrackId,
+        evidence: Evidence,
+        gallery: &Gallery,
+        now: Tick,
+    ) -> Option<Report> {
         // A face far away is not presenting itself: people who walk past are no event.
-        if matches!(evidence, Evidence::Poor(QualityFailure::TooSmall { .. }))
-            || !self.wants(track, now)
-        {
+        if evidence == Evidence::Poor(QualityProblem::TooSmall) {
             return None;
         }
         let rules = &self.rules;
-        let presentation = self
-            .open
-            .entry(track)
-            .or_insert_with(|| Presentation::new(now));
-        let claimed = presentation.claimed;
-        if claimed.is_some_and(|(at, _)| now.since(at) >= rules.repeat_after) {
-            *presentation = Presentation::new(now);
+        let attempt = self.open.entry(track).or_insert_with(|| Attempt::new(now));
+        if attempt.is_over(rules, now) || attempt.is_somebody_else(&evidence, rules) {
+            *attempt = Attempt::new(now);
         }
-        presentation.votes.push_back((now, rules.vote(evidence)));
-        let kept = rules.window.max(rules.deny_after);
-        presentation.votes.retain(|(at, _)| now.since(*at) <= kept);
-
-        let (identity, observations) = match rules.agreement(&presentation.votes, now) {
-            Some(agreed) => agreed,
-            None if presentation.claimed.is_none() => rules.failure(presentation, now)?,
-            None => return None,
+        attempt.add(evidence, rules, now);
+        let (identity, observations) = match attempt.standing(rules, gallery, now) {
+            Standing::Open => return None,
+            Standing::Challenge { member } => {
+                attempt.ask(now);
+                return Some(Report::Challenge { track, member });
+            }
+            Standing::Claims(identity, observations) => (identity, observations),
         };
-        presentation.claimed = Some((now, matches!(identity, Identity::Member { .. })));
-        Some(Claim {
+        attempt.claimed = Some((now, attempt::is_final(&identity)));
+        Some(Report::Claim(Claim {
             track,
             identity,
-            observations,
-            began: presentation.began,
-        })
+            observations: u32::try_from(observations).unwrap_or(u32::MAX),
+            began: attempt.began,
+        }))
     }
-}
-
-impl Rules {
-    fn vote(&self, evidence: Evidence) -> Vote {
-        match evidence {
-            Evidence::Poor(_) => Vote::Poor,
-            Evidence::Compared(None) => Vote::Stranger { similarity: None },
-            Evidence::Compared(Some(found)) => {
-                let Match {
-                    member, similarity, ..
-                } = found;
-                match found.verdict(self.threshold, self.margin) {
-                    Verdict::Named => Vote::Member { member, similarity },
-                    Verdict::Ambiguous => Vote::Ambiguous { similarity },
-                    Verdict::Nobody => Vote::Stranger {
-                        similarity: Some(similarity),
-                    },
-                }
-            }
-        }
-    }
-
-    /// Looks back from the newest vote: `confirmations` for one person, more than the frames in
-    /// between that name nobody, and none that names somebody else.
-    fn agreement(&self, votes: &VecDeque<(Tick, Vote)>, now: Tick) -> Option<(Identity, u32)> {
-        let mut agreed: Option<(usize, f32)> = None;
-        let (mut named, mut nameless) = (0, 0);
-        for (at, vote) in votes.iter().rev() {
-            if now.since(*at) > self.window {
-                return None;
-            }
-            match *vote {
-                Vote::Poor => continue,
-                Vote::Stranger { .. } => nameless += 1,
-                Vote::Ambiguous { .. } => return None,
-                Vote::Member { member, similarity } => {
-                    let (who, weakest) = agreed.unwrap_or((member, similarity));
-                    if who != member {
-                        return None;
-                    }
-                    agreed = Some((who, weakest.min(similarity)));
-                    named += 1;
-                }
-            }
-            if let Some((member, similarity)) = agreed
-                && named >= self.confirmations
-                && named > nameless
-            {
-                return Some((Identity::Member { member, similarity }, count(named)));
-            }
-        }
-        None
-    }
-
-    /// After `deny_after` without agreement: why not.
-    fn failure(&self, presentation: &Presentation, now: Tick) -> Option<(Identity, u32)> {
-        let votes = &presentation.votes;
-        if now.since(presentation.began) < self.deny_after || votes.len() < self.confirmations {
-            return None;
-        }
-        let compared: Vec<Vote> = votes
-            .iter()
-            .map(|(_, vote)| *vote)
-            .filter(|vote| *vote != Vote::Poor)
-            .collect();
-        if compared.len() < self.confirmations {
-            return Some((Identity::TooPoor, count(votes.len())));
-        }
-        let nameless = compared
-            .iter()
-            .filter(|vote| matches!(vote, Vote::Stranger { .. }))
-            .count();
-        let similarity = compared
-            .iter()
-            .filter_map(|vote| match *vote {
-                Vote::Stranger { similarity } => similarity,
-                Vote::Member { similarity, .. } | Vote::Ambiguous { similarity } => {
-                    Some(similarity)
-                }
-                Vote::Poor => None,
-            })
-            .reduce(f32::max);
-        let identity = match similarity {
-            Some(similarity) if nameless * 2 < compared.len() => Identity::Ambiguous { similarity },
-            _ => Identity::Unknown { similarity },
-        };
-        Some((identity, count(compared.len())))
-    }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

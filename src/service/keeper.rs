@@ -16,7 +16,8 @@ use crate::door::relay::Relay;
 use crate::door::{Door, Effect, Input, step};
 use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{
-    Alarm, Class, Denied, DenyReason, Event, Granted, Method, PersonRef, SecureCause,
+    Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, Method, PersonRef,
+    SecureCause,
 };
 use crate::gallery::Member;
 use crate::presentation::{Claim, Identity};
@@ -28,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const RETRY_SECURE: Duration = Duration::from_millis(200);
 /// How often a failed store is tried again.
 const RETRY_STORE: Duration = Duration::from_secs(5);
+/// An attack that is not repeated for so long is over.
+const ATTACK_OVER: Duration = Duration::from_secs(60);
 /// Most events kept while the store fails; a door sees about ten a minute.
 const BACKLOG: usize = 1_000;
 /// Waiting events written at a time: the relay must not wait for all of them.
@@ -41,6 +44,8 @@ pub(super) enum Message {
         claim: Claim,
         member: Option<Member>,
     },
+    /// Somebody who looks like this member was asked to blink.
+    Challenge { member: Option<Member> },
     /// A condition began (with its cause) or ended.
     Alarm {
         alarm: Alarm,
@@ -56,11 +61,14 @@ pub(super) struct Keeper {
     relay: Box<dyn Relay>,
     clock: Arc<dyn Clock>,
     release: Duration,
+    challenge_timeout: Duration,
     /// Tells the MQTT pump that there is something to send.
     committed: Box<dyn Fn() + Send>,
     door: Door,
     last_person: Option<PersonRef>,
     alarms: BTreeSet<Alarm>,
+    /// Set while a spoof is suspected: when that is over.
+    attack_over_at: Option<Tick>,
     /// Set while the relay would not be secured: when to try again.
     secure_at: Option<Tick>,
     /// What could not be written yet, in order.
@@ -75,6 +83,7 @@ impl Keeper {
         relay: Box<dyn Relay>,
         clock: Arc<dyn Clock>,
         release: Duration,
+        challenge_timeout: Duration,
         committed: Box<dyn Fn() + Send>,
     ) -> Self {
         Self {
@@ -82,10 +91,12 @@ impl Keeper {
             relay,
             clock,
             release,
+            challenge_timeout,
             committed,
             door: Door::default(),
             last_person: None,
             alarms: BTreeSet::new(),
+            attack_over_at: None,
             secure_at: None,
             backlog: VecDeque::new(),
             store_at: None,
@@ -113,6 +124,7 @@ impl Keeper {
         loop {
             match messages.recv_timeout(self.patience()) {
                 Ok(Message::Claim { claim, member }) => self.claim(&claim, member),
+                Ok(Message::Challenge { member }) => self.challenge(member),
                 Ok(Message::Alarm { alarm, detail }) => self.alarm(alarm, detail),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -136,11 +148,16 @@ impl Keeper {
             return Duration::ZERO;
         }
         let now = self.clock.tick();
-        [self.door.deadline(), self.secure_at, self.store_at]
-            .into_iter()
-            .flatten()
-            .map(|at| at.since(now))
-            .fold(IDLE, Duration::min)
+        [
+            self.door.deadline(),
+            self.attack_over_at,
+            self.secure_at,
+            self.store_at,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|at| at.since(now))
+        .fold(IDLE, Duration::min)
     }
 
     /// What time alone brings about.
@@ -148,6 +165,10 @@ impl Keeper {
         let now = self.clock.tick();
         if self.secure_at.is_some_and(|at| now >= at) {
             self.secure_relay();
+        }
+        if self.attack_over_at.is_some_and(|at| now >= at) {
+            self.attack_over_at = None;
+            self.alarm(Alarm::SpoofSuspected, None);
         }
         let store_due = self.store_at.is_none_or(|at| now >= at);
         if self.alarms.contains(&Alarm::Storage)
@@ -167,8 +188,24 @@ impl Keeper {
         let latency = self.clock.tick().since(claim.began);
         let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
         match (decide(&claim.identity, status), claim.identity, person) {
-            (Decision::Grant, Identity::Member { similarity, .. }, Some(person)) => {
-                self.grant(claim, similarity, person, latency_ms);
+            (
+                Decision::Grant,
+                Identity::Member {
+                    similarity,
+                    liveness,
+                    ..
+                },
+                Some(person),
+            ) => {
+                let granted = Granted {
+                    person,
+                    similarity,
+                    liveness,
+                    observations: claim.observations,
+                    method: Method::Face,
+                    latency_ms,
+                };
+                self.grant(claim, granted);
             }
             (Decision::Deny(reason), _, person) => self.deny(claim, reason, person, latency_ms),
             // Nothing grants to nobody.
@@ -176,16 +213,15 @@ impl Keeper {
         }
     }
 
-    fn grant(&mut self, claim: &Claim, similarity: f32, person: PersonRef, latency_ms: u64) {
-        let event = Event::AccessGranted(Granted {
-            person: person.clone(),
+    fn grant(&mut self, claim: &Claim, granted: Granted) {
+        let Granted {
+            person,
             similarity,
-            observations: claim.observations,
-            method: Method::Face,
             latency_ms,
-        });
+            ..
+        } = granted.clone();
         // Not behind a backlog: by the time it is written, somebody else may stand at the door.
-        if self.backlog.is_empty() && self.commit(self.clock.now(), event) {
+        if self.backlog.is_empty() && self.commit(self.clock.now(), Event::AccessGranted(granted)) {
             tracing::info!(person = %person.id, similarity, latency_ms, "access granted");
             self.last_person = Some(person);
             let release = self.release;
@@ -195,6 +231,19 @@ impl Keeper {
         }
     }
 
+    fn challenge(&mut self, member: Option<Member>) {
+        // Erased between the comparison and now: nobody is left to be asked.
+        let Some(Member { person, .. }) = member else {
+            return;
+        };
+        tracing::info!(person = %person.id, "asked to blink");
+        self.record(Event::AccessChallenged(Challenged {
+            person,
+            challenge: Challenge::Blink,
+            timeout_ms: u64::try_from(self.challenge_timeout.as_millis()).unwrap_or(u64::MAX),
+        }));
+    }
+
     fn deny(
         &mut self,
         claim: &Claim,
@@ -202,12 +251,14 @@ impl Keeper {
         person: Option<PersonRef>,
         latency_ms: u64,
     ) {
-        let similarity = match claim.identity {
-            Identity::Member { similarity, .. } | Identity::Ambiguous { similarity } => {
-                Some(similarity)
-            }
-            Identity::Unknown { similarity } => similarity,
-            Identity::TooPoor => None,
+        let similarity = claim.identity.similarity();
+        let problem = match claim.identity {
+            Identity::TooPoor { problem } => Some(problem),
+            _ => None,
+        };
+        let spoof = match claim.identity {
+            Identity::Spoof { liveness, cue, .. } => Some((liveness, cue)),
+            _ => None,
         };
         let id = person.as_ref().map(|person| person.id.to_string());
         tracing::info!(
@@ -219,12 +270,22 @@ impl Keeper {
         );
         self.record(Event::AccessDenied(Denied {
             reason,
+            problem,
             person,
             similarity,
+            liveness: spoof.map(|(liveness, _)| liveness),
             observations: claim.observations,
             method: Method::Face,
             latency_ms,
         }));
+        if let Some((_, cue)) = spoof {
+            self.attack_over_at = Some(self.clock.tick() + ATTACK_OVER);
+            let detail = format!(
+                "a picture of an enrolled person was shown: {}",
+                cue.as_str()
+            );
+            self.alarm(Alarm::SpoofSuspected, Some(detail));
+        }
     }
 
     fn alarm(&mut self, alarm: Alarm, detail: Option<String>) {

@@ -25,10 +25,10 @@ use crate::config::Config;
 use crate::door::relay::{self, Relay, RelayError};
 use crate::event::wire::Lock;
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
-use crate::presentation::Rules;
+use crate::pipeline::Pipeline;
 use crate::store::{InstanceLock, Store, StoreError};
 use crate::vision::pack::{ModelPack, PackError};
-use crate::vision::{QualityLimits, Vision, VisionError};
+use crate::vision::{Vision, VisionError};
 use keeper::{Keeper, Message};
 use watcher::Watcher;
 
@@ -103,6 +103,7 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let store = Store::open(&config.store.path, config.wire())?;
     let pack = ModelPack::open(&config.models.directory)?;
     let vision = Vision::load(&pack, config.models.threads)?;
+    let pipeline = Pipeline::new(vision, &config.recognition, &config.liveness)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -110,7 +111,7 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
             what: "the signal handling",
             source,
         })?;
-    runtime.block_on(supervise(config, relay, store, vision))
+    runtime.block_on(supervise(config, relay, store, pipeline))
 }
 
 /// Starts the threads, waits for a reason to end, and ends them.
@@ -118,7 +119,7 @@ async fn supervise(
     config: &Config,
     relay: Box<dyn Relay>,
     store: Store,
-    vision: Vision,
+    pipeline: Pipeline,
 ) -> Result<Ending, ServiceError> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler = |source| ServiceError::System {
@@ -147,21 +148,23 @@ async fn supervise(
         }
     });
     let release = Duration::from_millis(config.relay.release_ms);
-    let mut keeper = Keeper::new(store, relay, Arc::clone(&clock), release, committed);
+    let mut keeper = Keeper::new(
+        store,
+        relay,
+        Arc::clone(&clock),
+        release,
+        config.liveness.challenge_timeout(),
+        committed,
+    );
     keeper.begin()?;
     let keeper = start("keeper", &notices, move || Ok(keeper.run(&messages)))?;
 
     let slot = Arc::new(FrameSlot::default());
     let watcher = Watcher {
-        vision,
+        pipeline,
         store: Store::open(&config.store.path, None)?,
         slot: Arc::clone(&slot),
         clock: Arc::clone(&clock),
-        rules: rules(config),
-        limits: QualityLimits {
-            min_eye_distance_px: config.recognition.min_eye_distance_px,
-            min_sharpness: config.recognition.min_sharpness,
-        },
         keeper: to_keeper.clone(),
         stop: Arc::clone(&stop),
     };
@@ -202,18 +205,6 @@ async fn supervise(
     }
     tracing::info!("stopped; the relay is secured");
     ended
-}
-
-fn rules(config: &Config) -> Rules {
-    let r = &config.recognition;
-    Rules {
-        threshold: r.threshold,
-        margin: r.margin,
-        confirmations: usize::try_from(r.confirmations).unwrap_or(usize::MAX),
-        window: Duration::from_millis(r.window_ms),
-        deny_after: Duration::from_millis(r.deny_after_ms),
-        repeat_after: Duration::from_millis(r.repeat_after_ms),
-    }
 }
 
 fn start_camera(

@@ -1,9 +1,8 @@
-//! Vision's thread: takes the newest frame, follows faces, gathers evidence, makes claims.
+//! Vision's thread: looks at the newest frame and tells the keeper what is in it.
 //!
-//! It never touches the relay or the record; it tells the keeper. It also notices within a
-//! second that the CLI changed the gallery, and that the camera fell silent.
+//! It never touches the relay or the record. It also notices within a second that the CLI
+//! changed the gallery, and that the camera fell silent.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -16,27 +15,22 @@ use super::keeper::Message;
 use crate::camera::FrameSlot;
 use crate::clock::{Clock, Tick};
 use crate::event::Alarm;
-use crate::gallery::Gallery;
-use crate::presentation::{Evidence, Identity, Presentations, Rules, TrackId, Tracker};
+use crate::gallery::{Gallery, Member};
+use crate::pipeline::Pipeline;
+use crate::presentation::Report;
 use crate::store::{Store, StoreError};
-use crate::vision::geometry::Rect;
-use crate::vision::{Detection, QualityLimits, Vision, VisionError};
 
 /// How often the gallery's revision is compared: a change by the CLI counts within a second.
 const REFRESH: Duration = Duration::from_millis(250);
 /// A camera silent for so long is an alarm.
 const SILENCE: Duration = Duration::from_secs(8);
-/// Faces examined in one frame, the largest first: more people than fit before a door.
-const MAX_FACES: usize = 3;
 
 /// What the thread works with.
 pub(super) struct Watcher {
-    pub(super) vision: Vision,
+    pub(super) pipeline: Pipeline,
     pub(super) store: Store,
     pub(super) slot: Arc<FrameSlot>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) rules: Rules,
-    pub(super) limits: QualityLimits,
     pub(super) keeper: Sender<Message>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -47,9 +41,6 @@ impl Watcher {
         let mut gallery = Gallery::default();
         let mut revision = None;
         let mut checked: Option<Tick> = None;
-        let mut tracker = Tracker::default();
-        let mut presentations = Presentations::new(self.rules.clone());
-        let mut in_view = BTreeSet::new();
         let mut frame = Mat::default();
         let mut last = 0;
         let mut heard = self.clock.tick();
@@ -60,7 +51,7 @@ impl Watcher {
                 checked = Some(now);
                 if let Some(changed) = self.refresh(&mut revision)? {
                     gallery = changed;
-                    presentations.gallery_changed();
+                    self.pipeline.gallery_changed(&gallery);
                 }
             }
             let Some(taken) = self.slot.take_newer(last, &mut frame, REFRESH) else {
@@ -76,31 +67,15 @@ impl Watcher {
             if std::mem::take(&mut silent) {
                 self.tell_alarm(None);
             }
-            let faces = self.largest_faces(&frame)?;
-            let boxes: Vec<Rect> = faces.iter().map(|face| face.rect).collect();
-            let (tracks, ended) = tracker.update(&boxes, taken.captured);
-            for track in ended {
-                presentations.end(track);
-                if in_view.remove(&track) {
-                    tracing::info!(track = track.0, "face gone");
-                }
+            let look = self.pipeline.look(&frame, &gallery, taken.captured)?;
+            for track in look.gone {
+                tracing::info!(track = track.0, "face gone");
             }
-            for (detection, track) in faces.into_iter().zip(tracks) {
-                if in_view.insert(track) {
-                    tracing::info!(track = track.0, "face seen");
-                }
-                if presentations.wants(track, taken.captured) {
-                    let evidence = self.evidence(&frame, detection, track, &gallery)?;
-                    let claim =
-                        evidence.and_then(|e| presentations.observe(track, e, taken.captured));
-                    if let Some(claim) = claim {
-                        let member = match claim.identity {
-                            Identity::Member { member, .. } => gallery.member(member).cloned(),
-                            _ => None,
-                        };
-                        self.tell(Message::Claim { claim, member });
-                    }
-                }
+            for track in look.appeared {
+                tracing::info!(track = track.0, "face seen");
+            }
+            for report in look.reports {
+                self.tell(message(report, |member| gallery.member(member).cloned()));
             }
         }
         Ok(())
@@ -117,11 +92,10 @@ impl Watcher {
         if *revision == Some(current) {
             return Ok(None);
         }
-        let dimensions = self.vision.dimensions();
-        let gallery = Gallery::new(
-            self.store.gallery(self.vision.model_id(), dimensions)?,
-            dimensions,
-        );
+        let vision = self.pipeline.vision();
+        let dimensions = vision.dimensions();
+        let people = self.store.gallery(vision.model_id(), dimensions)?;
+        let gallery = Gallery::new(people, dimensions);
         tracing::info!(
             people = gallery.len(),
             templates = gallery.templates(),
@@ -129,32 +103,6 @@ impl Watcher {
         );
         *revision = Some(current);
         Ok(Some(gallery))
-    }
-
-    fn largest_faces(&mut self, frame: &Mat) -> Result<Vec<Detection>, VisionError> {
-        let mut faces = self.vision.detect(frame)?;
-        faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
-        faces.truncate(MAX_FACES);
-        Ok(faces)
-    }
-
-    /// What this frame says about one face; nothing when there is no face after all.
-    fn evidence(
-        &mut self,
-        frame: &Mat,
-        detection: Detection,
-        track: TrackId,
-        gallery: &Gallery,
-    ) -> Result<Option<Evidence>, VisionError> {
-        let Some(face) = self.vision.examine(frame, detection)? else {
-            return Ok(None);
-        };
-        let evidence = match face.quality.check(&self.limits) {
-            Err(failure) => Evidence::Poor(failure),
-            Ok(()) => Evidence::Compared(gallery.search(&self.vision.embed(&face)?.embedding)),
-        };
-        tracing::trace!(track = track.0, ?evidence, quality = ?face.quality, "observation");
-        Ok(Some(evidence))
     }
 
     fn tell_alarm(&self, detail: Option<String>) {
@@ -165,5 +113,18 @@ impl Watcher {
     /// The keeper only goes away when the service ends, and then nothing is left to be told.
     fn tell(&self, message: Message) {
         let _ = self.keeper.send(message);
+    }
+}
+
+/// A report for the keeper, with the member as the gallery knows them now.
+fn message(report: Report, member: impl Fn(usize) -> Option<Member>) -> Message {
+    match report {
+        Report::Claim(claim) => Message::Claim {
+            claim,
+            member: claim.identity.member().and_then(member),
+        },
+        Report::Challenge { member: index, .. } => Message::Challenge {
+            member: member(index),
+        },
     }
 }

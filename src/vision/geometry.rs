@@ -53,6 +53,15 @@ impl Rect {
         (self.y1 - self.y0).max(0.0)
     }
 
+    /// The middle.
+    #[must_use]
+    pub fn centre(&self) -> Point {
+        Point {
+            x: (self.x0 + self.x1) * 0.5,
+            y: (self.y0 + self.y1) * 0.5,
+        }
+    }
+
     /// Area; zero for an inverted box.
     #[must_use]
     pub fn area(&self) -> f32 {

@@ -24,7 +24,7 @@ use opencv::prelude::*;
 
 pub use detector::Detection;
 pub use embedder::Embedding;
-pub use quality::{Quality, QualityFailure, QualityLimits};
+pub use quality::{Quality, QualityFailure, QualityLimits, QualityProblem};
 
 use alignment::Similarity;
 use detector::Detector;
@@ -32,8 +32,9 @@ use embedder::Embedder;
 use eyes::EyeNetwork;
 use landmarks::{Landmarker, Landmarks};
 use liveness::LivenessNetwork;
-use pack::{ModelPack, PackError};
-use quality::SharpnessMeter;
+use pack::{Calibration, ModelPack, PackError};
+use pose::HeadPose;
+use quality::Meter;
 
 /// What can go wrong with vision.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +111,7 @@ pub struct Vision {
     detector: Detector,
     landmarker: Landmarker,
     embedder: Embedder,
-    sharpness: SharpnessMeter,
+    meter: Meter,
     model_id: String,
     dimensions: usize,
     /// For networks that are loaded when they are first asked for.
@@ -130,7 +131,7 @@ impl Vision {
             detector: Detector::load(pack)?,
             landmarker: Landmarker::load(pack)?,
             embedder: Embedder::load(pack)?,
-            sharpness: SharpnessMeter::default(),
+            meter: Meter::default(),
             model_id: pack.embedding().model_id.clone(),
             dimensions: pack.embedding().dimensions,
             pack: pack.clone(),
@@ -158,6 +159,12 @@ impl Vision {
     #[must_use]
     pub fn model_id(&self) -> &str {
         &self.model_id
+    }
+
+    /// What similarities of its embeddings mean.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        self.pack.calibration()
     }
 
     /// Numbers in an embedding.
@@ -212,10 +219,17 @@ impl Vision {
         };
         let mut aligned = Mat::default();
         alignment::align(frame, &similarity, &mut aligned)?;
+        let readings = self.meter.read(&aligned)?;
+        let (width, height) = (frame.cols(), frame.rows());
         let quality = Quality {
             detector_score: detection.score,
             eye_distance_px: landmarks.eye_distance(),
-            sharpness: self.sharpness.measure(&aligned)?,
+            sharpness: readings.sharpness,
+            brightness: readings.brightness,
+            contrast: readings.contrast,
+            overexposed: readings.overexposed,
+            pose: HeadPose::of(&landmarks.five()),
+            edge_gap: quality::edge_gap(&detection.rect, &landmarks.0, width, height),
         };
         Ok(Some(Face {
             detection,

@@ -38,7 +38,7 @@ fn the_default_configuration_is_accepted_and_shown() {
     let config = ["--config", path.to_str().unwrap(), "config"];
     for (verb, expected) in [
         ("check", "ok (door home/front, no broker)"),
-        ("show", "threshold = 0.486"),
+        ("show", "security = \"standard\""),
     ] {
         let output = doorward().args(config).arg(verb).output().unwrap();
         assert!(

@@ -204,6 +204,7 @@ fn at_qos_0_a_message_is_done_when_it_went_to_the_socket() {
         door: never,
         admin: never,
         alarm: never,
+        attack: never,
         state: never,
     };
     let door = door.towards(&broker.url());

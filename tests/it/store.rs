@@ -145,6 +145,8 @@ fn events_come_back_as_they_were_and_can_be_filtered() {
         reason: DenyReason::Suspended,
         person: Some(person.clone()),
         similarity: Some(0.75),
+        problem: None,
+        liveness: None,
         observations: 3,
         method: Method::Face,
         latency_ms: 210,
@@ -181,6 +183,7 @@ fn a_grant_with_no_word_about_the_relay_after_it_may_have_left_it_released() {
     let granted = Event::AccessGranted(Granted {
         person: store.enroll(now(), "Ada", &[template("1")]).unwrap().person,
         similarity: 0.75,
+        liveness: None,
         observations: 3,
         method: Method::Face,
         latency_ms: 210,

@@ -54,6 +54,7 @@ impl Fixture {
                 name: "Ada".into(),
             },
             similarity: 0.7,
+            liveness: None,
             observations: 3,
             method: Method::Face,
             latency_ms: 1,

@@ -148,6 +148,7 @@ pub fn granted() -> Event {
             name: "Ada".into(),
         },
         similarity: 0.7,
+        liveness: None,
         observations: 3,
         method: Method::Face,
         latency_ms: 240,
