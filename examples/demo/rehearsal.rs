@@ -4,42 +4,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use doorward::camera::{self, Read};
 use doorward::clock::Tick;
 use doorward::config::{CameraConfig, LivenessConfig, RecognitionConfig, SourceKind};
-use doorward::event::{PersonId, PersonRef};
 use doorward::gallery::Gallery;
 use doorward::pipeline::Pipeline;
 use doorward::presentation::{Identity, Report};
-use doorward::store::{GalleryPerson, PersonStatus};
+use doorward::vision::Vision;
 use doorward::vision::pack::ModelPack;
-use doorward::vision::{Vision, still};
 use opencv::core::Mat;
 
 use crate::clip::{self, FPS, Scene};
 use crate::faces::{Cell, ENROLLMENT, PERSON, STRANGERS, Sheet};
-
-/// The sample person alone, enrolled from the stills.
-fn gallery(vision: &mut Vision, sheet: &Sheet) -> anyhow::Result<Gallery> {
-    let mut embeddings = Vec::new();
-    for cell in ENROLLMENT {
-        let still = still::to_bgr(&sheet.face(cell)?)?;
-        let (image, found) = vision.detect_in_still(still)?;
-        let best = *found.first().context("no face")?;
-        let face = vision.examine(&image, best)?.context("no landmarks")?;
-        embeddings.push(vision.embed(&face)?.embedding.as_slice().to_vec());
-    }
-    let person = GalleryPerson {
-        person: PersonRef {
-            id: PersonId::generate(),
-            name: "Sam Sample".into(),
-        },
-        status: PersonStatus::Active,
-        embeddings,
-    };
-    Ok(Gallery::new(vec![person], vision.dimensions()))
-}
 
 /// What the door would claim when it saw every `step`th frame, and how many frames there were.
 fn claims(
@@ -80,7 +57,7 @@ fn every_visitor_makes_exactly_one_claim() -> anyhow::Result<()> {
     let pack = ModelPack::open(&models)?;
     let mut vision = Vision::load(&pack, 1)?;
     let sheet = Sheet::open()?;
-    let gallery = gallery(&mut vision, &sheet)?;
+    let gallery = sheet.gallery(&mut vision, &[("Sam Sample", &ENROLLMENT)])?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("clip.avi");
     for cell in STRANGERS.into_iter().chain(PERSON) {

@@ -7,6 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use doorward::event::{PersonId, PersonRef};
+use doorward::gallery::Gallery;
+use doorward::store::{GalleryPerson, PersonStatus};
+use doorward::vision::{Vision, still};
 use image::RgbImage;
 
 /// Columns and rows of the sheet.
@@ -81,7 +85,7 @@ impl Sheet {
                 path.display()
             )
         })?;
-        let picture = doorward::vision::still::decode(&bytes).with_context(|| {
+        let picture = still::decode(&bytes).with_context(|| {
             format!("{}: remove it and run scripts/setup again", path.display())
         })?;
         let (right, bottom) = corner(Cell::at(ROWS - 1, COLUMNS - 1));
@@ -103,6 +107,33 @@ impl Sheet {
         let (x, y) = corner(cell);
         let (width, height) = CELL;
         Ok(image::imageops::crop_imm(&self.picture, x, y, width, height).to_image())
+    }
+
+    /// People enrolled from these faces, in the order given.
+    pub fn gallery(
+        &self,
+        vision: &mut Vision,
+        people: &[(&str, &[Cell])],
+    ) -> anyhow::Result<Gallery> {
+        let mut enrolled = Vec::new();
+        for (name, cells) in people {
+            let mut embeddings = Vec::new();
+            for cell in *cells {
+                let (image, found) = vision.detect_in_still(still::to_bgr(&self.face(*cell)?)?)?;
+                let best = *found.first().context("no face")?;
+                let face = vision.examine(&image, best)?.context("no landmarks")?;
+                embeddings.push(vision.embed(&face)?.embedding.as_slice().to_vec());
+            }
+            enrolled.push(GalleryPerson {
+                person: PersonRef {
+                    id: PersonId::generate(),
+                    name: (*name).to_owned(),
+                },
+                status: PersonStatus::Active,
+                embeddings,
+            });
+        }
+        Ok(Gallery::new(enrolled, vision.dimensions()))
     }
 
     /// Saves faces as PNG files, named by their place, and returns the paths in the same order.
