@@ -151,7 +151,7 @@ fn print_line(line: &str) -> anyhow::Result<()> {
 }
 
 fn load_vision(config: &Config) -> anyhow::Result<Vision> {
-    let pack = ModelPack::open(&config.models.directory)?;
+    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     Ok(Vision::load(&pack, config.models.threads)?)
 }
 

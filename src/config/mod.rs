@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    ActiveLevel, CameraConfig, DoorConfig, LogConfig, LogFormat, ModelsConfig, MqttConfig,
-    RecognitionConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
+    MqttConfig, RecognitionConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
 };
 
 use crate::event::wire::Wire;
@@ -37,6 +37,8 @@ pub struct Config {
     pub models: ModelsConfig,
     /// When a face counts as recognised.
     pub recognition: RecognitionConfig,
+    /// What enrolling leaves behind.
+    pub enroll: EnrollConfig,
     /// What locks the door.
     pub relay: RelayConfig,
     /// Where the record is.

@@ -101,7 +101,7 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let _lock = lock?;
 
     let store = Store::open(&config.store.path, config.wire())?;
-    let pack = ModelPack::open(&config.models.directory)?;
+    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -13,6 +13,7 @@ mod network;
 pub mod pack;
 pub mod quality;
 pub mod still;
+pub mod yunet;
 
 use std::path::PathBuf;
 
@@ -26,8 +27,9 @@ pub use quality::{Quality, QualityFailure, QualityLimits};
 use alignment::Similarity;
 use detector::Detector;
 use embedder::Embedder;
+use geometry::Point;
 use landmarks::{Landmarker, Landmarks};
-use pack::{ModelPack, PackError};
+use pack::{ModelPack, PackError, Role};
 use quality::SharpnessMeter;
 
 /// What can go wrong with vision.
@@ -72,8 +74,11 @@ pub enum VisionError {
 pub struct Face {
     /// Where.
     pub detection: Detection,
-    /// Its points.
-    pub landmarks: Landmarks,
+    /// Right eye (left in the image), left eye, tip of the nose, mouth corners, in pixels of
+    /// the frame.
+    pub points: [Point; 5],
+    /// All 68 points; only from a pack with a landmark network.
+    pub landmarks: Option<Landmarks>,
     /// How good it is.
     pub quality: Quality,
     /// 112×112 BGR, owned by this face.
@@ -95,7 +100,8 @@ pub struct Observation {
 #[derive(Debug)]
 pub struct Vision {
     detector: Detector,
-    landmarker: Landmarker,
+    /// None when the detector finds the five points itself.
+    landmarker: Option<Landmarker>,
     embedder: Embedder,
     sharpness: SharpnessMeter,
     model_id: String,
@@ -109,9 +115,15 @@ impl Vision {
     /// When a model is missing, wrong or not understood.
     pub fn load(pack: &ModelPack, threads: u32) -> Result<Self, VisionError> {
         opencv::core::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX))?;
+        let finds_points = pack.file(Role::Detector)?.decoder.finds_points();
+        let landmarker = if finds_points && !pack.has(Role::Landmarks) {
+            None
+        } else {
+            Some(Landmarker::load(pack)?)
+        };
         Ok(Self {
             detector: Detector::load(pack)?,
-            landmarker: Landmarker::load(pack)?,
+            landmarker,
             embedder: Embedder::load(pack)?,
             sharpness: SharpnessMeter::default(),
             model_id: pack.embedding().model_id.clone(),
@@ -169,21 +181,27 @@ impl Vision {
         frame: &Mat,
         detection: Detection,
     ) -> Result<Option<Face>, VisionError> {
-        let Some(landmarks) = self.landmarker.find(frame, &detection.rect)? else {
+        let landmarks = match &mut self.landmarker {
+            Some(landmarker) => landmarker.find(frame, &detection.rect)?,
+            None => None,
+        };
+        let five = landmarks.as_ref().map(Landmarks::five);
+        let Some(points) = five.or(detection.points) else {
             return Ok(None);
         };
-        let Some(similarity) = Similarity::fit(&landmarks.five(), &alignment::TEMPLATE) else {
+        let Some(similarity) = Similarity::fit(&points, &alignment::TEMPLATE) else {
             return Ok(None);
         };
         let mut aligned = Mat::default();
         alignment::align(frame, &similarity, &mut aligned)?;
         let quality = Quality {
             detector_score: detection.score,
-            eye_distance_px: landmarks.eye_distance(),
+            eye_distance_px: points[0].distance(points[1]),
             sharpness: self.sharpness.measure(&aligned)?,
         };
         Ok(Some(Face {
             detection,
+            points,
             landmarks,
             quality,
             aligned,
