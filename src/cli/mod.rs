@@ -12,6 +12,7 @@ mod identify;
 mod logging;
 mod models;
 mod people;
+mod reenroll;
 mod relay;
 mod run;
 
@@ -33,7 +34,7 @@ Exit codes:
   1  failed; the message says why and what to do
   2  wrong arguments
   3  the configuration was refused
-  4  done in part: some images were refused (enroll, identify)
+  4  done in part: some images were refused (enroll, identify, people reenroll)
 
 First steps:
   doorward config default > doorward.toml

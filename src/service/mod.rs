@@ -103,6 +103,9 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let store = Store::open(&config.store.path, config.wire())?;
     let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
+    if let Some(left_out) = store.left_out(vision.model_id())? {
+        tracing::warn!(pack = pack.name(), people = left_out.0.len(), "{left_out}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -12,6 +12,8 @@ mod events;
 mod lock;
 pub mod outbox;
 mod persons;
+mod photos;
+mod reenroll;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
 pub use persons::{Person, PersonStatus};
+pub use photos::PHOTO_LIMIT;
+pub use reenroll::{LeftOut, Reenrollment};
 pub use templates::{Enrollment, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
@@ -84,6 +88,16 @@ impl Store {
             })?)
     }
 
+    /// Empties the write-ahead log, in which erased rows stay readable until it is reused. The
+    /// erasure itself is committed already: when another process reads just now, the log is
+    /// emptied by a later one.
+    fn empty_log(&self) {
+        let emptied = self.conn.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the write-ahead log was not emptied");
+        }
+    }
+
     /// Starts a transaction that holds the write lock from its beginning, so that what it
     /// read is still true when it writes.
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
@@ -106,6 +120,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")
         .map_err(open)?;
     conn.pragma_update(None, "foreign_keys", true)
+        .map_err(open)?;
+    // What is erased must not stay readable in the file's free pages.
+    conn.pragma_update(None, "secure_delete", true)
         .map_err(open)?;
     Ok(conn)
 }

@@ -8,6 +8,8 @@ mod end_to_end;
 mod enroll;
 mod faults;
 mod packs;
+mod photos;
+mod reenroll;
 mod refusals;
 mod service;
 mod store;
