@@ -32,7 +32,7 @@ pub use templates::{Enrollment, GalleryPerson, NewTemplate};
 use crate::event::wire::Wire;
 
 /// How long a process waits for the other one's transaction. The longest write is an
-/// enrollment of a few hundred rows, far below a second even on an SD card; and the keeper,
+/// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it; and the keeper,
 /// which may have to wait for it, must not be late to secure the relay.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -92,7 +92,9 @@ impl Store {
     /// erasure itself is committed already: when another process reads just now, the log is
     /// emptied by a later one.
     fn empty_log(&self) {
-        let emptied = self.conn.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        // The first one does the work and keeps nobody from writing; the second is brief.
+        let checkpoint = |mode| self.conn.pragma_update(None, "wal_checkpoint", mode);
+        let emptied = checkpoint("PASSIVE").and_then(|()| checkpoint("TRUNCATE"));
         if let Err(error) = emptied {
             tracing::debug!(%error, "the write-ahead log was not emptied");
         }

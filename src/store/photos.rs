@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{Store, StoreError};
 use crate::event::{PersonId, PersonRef};
 
-/// Most that is kept of one person, in bytes: several photos of a phone. The database is on
-/// an SD card and is copied whole for a backup.
-pub const PHOTO_LIMIT: u64 = 64 * 1024 * 1024;
+/// Most that is kept of one person, in bytes: three to five photos of a phone. They are written
+/// in one transaction, and whoever wants to write meanwhile must wait: at the 10 MB/s of a slow SD
+/// card this stays below the two seconds that the running service does wait.
+pub const PHOTO_LIMIT: u64 = 16 * 1024 * 1024;
 
 impl Store {
     /// SHA-256 (lower-case hex) of every kept photo of a person, in the order they were enrolled.

@@ -129,6 +129,9 @@ impl Store {
             append(&tx, wire.as_ref(), now, event)?;
         }
         tx.commit()?;
+        if pruned > 0 {
+            self.empty_log();
+        }
         Ok(Reenrollment {
             person,
             added,

@@ -74,7 +74,7 @@ fn no_more_is_kept_of_one_person_than_allowed() {
         "{error}"
     );
     assert!(
-        error.to_string().contains("\"Ada\" come to 67108865 bytes"),
+        error.to_string().contains("\"Ada\" come to 16777217 bytes"),
         "{error}"
     );
     let ada = store.person("Ada").unwrap();
