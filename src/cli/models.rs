@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use doorward::config::Config;
-use doorward::vision::pack::{ModelPack, PackError};
+use doorward::vision::pack::{Calibration, ModelFile, ModelPack, PackError, Role};
 
 use super::{Context, Outcome, print_line};
 
@@ -36,30 +36,45 @@ impl Args {
     }
 }
 
+/// One pack as `list --json` shows it.
+#[derive(Debug, serde::Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    configured: bool,
+    pack: &'a str,
+    title: &'a str,
+    license: &'a str,
+    source: &'a str,
+    model_id: &'a str,
+    calibration: &'a Calibration,
+    files: Vec<ListedFile<'a>>,
+}
+
+#[derive(Debug, serde::Serialize)]
+struct ListedFile<'a> {
+    name: &'a str,
+    role: Role,
+    present: bool,
+}
+
 fn list(context: &Context, config: &Config) -> anyhow::Result<Outcome> {
     for name in ModelPack::names(&config.models.directory)? {
         let configured = name == config.models.pack;
         let mark = if configured { "*" } else { " " };
         match ModelPack::open_named(&config.models.directory, &name) {
+            Ok(pack) if context.json => context.print_json(&listed(&pack, configured))?,
             Ok(pack) => {
-                let present = |file| pack.path_of(file).is_file();
-                let there = pack.files().iter().filter(|file| present(file)).count();
-                let (files, info) = (pack.files().len(), pack.info());
-                if context.json {
-                    let names = pack.files().iter().map(|file| {
-                        serde_json::json!({"name": file.name, "role": file.role, "present": present(file)})
-                    });
-                    context.print_json(&serde_json::json!({
-                        "name": name, "configured": configured, "pack": info.id,
-                        "title": info.title, "license": info.license, "source": info.source,
-                        "model_id": pack.embedding().model_id, "files": names.collect::<Vec<_>>(),
-                    }))?;
-                } else {
-                    print_line(&format!(
-                        "{mark} {name:<12} {there} of {files} files  {}  ({})",
-                        info.title, info.license
-                    ))?;
-                }
+                let Listed {
+                    files,
+                    title,
+                    license,
+                    ..
+                } = listed(&pack, configured);
+                let there = files.iter().filter(|file| file.present).count();
+                let files = files.len();
+                print_line(&format!(
+                    "{mark} {name:<12} {there} of {files} files  {title}  ({license})"
+                ))?;
             }
             Err(error) if context.json => {
                 let error = error.to_string();
@@ -71,6 +86,26 @@ fn list(context: &Context, config: &Config) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+fn listed<'a>(pack: &'a ModelPack, configured: bool) -> Listed<'a> {
+    let info = pack.info();
+    let file = |file: &'a ModelFile| ListedFile {
+        name: &file.name,
+        role: file.role,
+        present: pack.path_of(file).is_file(),
+    };
+    Listed {
+        name: pack.name(),
+        configured,
+        pack: &info.id,
+        title: &info.title,
+        license: &info.license,
+        source: &info.source,
+        model_id: &pack.embedding().model_id,
+        calibration: pack.calibration(),
+        files: pack.files().iter().map(file).collect(),
+    }
 }
 
 fn verify(context: &Context, config: &Config) -> anyhow::Result<Outcome> {
