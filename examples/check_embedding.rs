@@ -17,7 +17,7 @@ use doorward::enroll::images_in;
 use doorward::event::{PersonId, PersonRef};
 use doorward::gallery::Gallery;
 use doorward::store::{GalleryPerson, PersonStatus};
-use doorward::vision::pack::ModelPack;
+use doorward::vision::pack::{DEFAULT_PACK, ModelPack};
 use doorward::vision::{Detection, Embedding, Vision, still};
 use indicatif::ProgressIterator as _;
 
@@ -32,6 +32,9 @@ struct Args {
     /// Folder of the model pack's manifest.
     #[arg(long, default_value = "models")]
     models: PathBuf,
+    /// Which pack of that folder.
+    #[arg(long, default_value = DEFAULT_PACK)]
+    pack: String,
     /// Cosine similarity from which two pictures are of one person.
     #[arg(long, default_value_t = 0.486)]
     threshold: f32,
@@ -44,7 +47,7 @@ struct Labelled {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let mut vision = Vision::load(&ModelPack::open(&args.models)?, 2)?;
+    let mut vision = Vision::load(&ModelPack::open_named(&args.models, &args.pack)?, 2)?;
     let mut folders: Vec<PathBuf> = std::fs::read_dir(args.folder.join("enrolled"))
         .with_context(|| format!("{}: needs a folder enrolled/", args.folder.display()))?
         .map(|entry| Ok(entry?.path()))

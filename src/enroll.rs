@@ -20,6 +20,8 @@ pub struct Demands {
     pub largest: bool,
     /// Take a face even though it is like somebody else's.
     pub force: bool,
+    /// Keep the picture with its template.
+    pub keep_photos: bool,
 }
 
 /// Why an image was not enrolled.
@@ -166,6 +168,7 @@ impl<'a> Enroller<'a> {
             embedding: observation.embedding.as_slice().to_vec(),
             quality: observation.quality.score(),
             image_sha256: picture.sha256,
+            photo: self.demands.keep_photos.then_some(picture.bytes),
         });
         Ok(())
     }

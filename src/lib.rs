@@ -18,6 +18,7 @@
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`enroll`] | from an image file to a template, with every refusal | reads images |
+//! | [`reenroll`] | from kept photos to templates of another model | no |
 //! | [`mqtt`] | durable delivery to the broker | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
@@ -35,6 +36,7 @@ pub mod mqtt;
 pub mod pipeline;
 pub mod presentation;
 pub mod recognition;
+pub mod reenroll;
 pub mod service;
 pub mod store;
 pub mod vision;

@@ -16,8 +16,8 @@ const MANY: usize = 4;
 ///
 /// Three to five sharp images with different poses and light are good. Every image is checked;
 /// refused ones are named with the reason, accepted ones are stored (exit code 4 says that some
-/// were refused). The pictures themselves are not kept. A running service knows the person
-/// within a second.
+/// were refused). The pictures themselves are not kept, unless --keep-photos or [enroll]
+/// keep_photos asks for it. A running service knows the person within a second.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true).multiple(true))]
 pub(super) struct Args {
@@ -35,6 +35,10 @@ pub(super) struct Args {
     /// Enroll a face even though it is like somebody else's.
     #[arg(long)]
     force: bool,
+    /// Keep the pictures in the database, so that new templates can be made of them when the
+    /// model pack changes (see people reenroll); they are erased with the person.
+    #[arg(long)]
+    keep_photos: bool,
 }
 
 impl Args {
@@ -51,6 +55,7 @@ impl Args {
                 .claim,
             largest: self.largest,
             force: self.force,
+            keep_photos: self.keep_photos || config.enroll.keep_photos,
         };
         let mut enroller = Enroller::new(&mut vision, &store, &self.name, demands)?;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use doorward::gallery::{Gallery, Verdict};
 use doorward::vision::{Vision, still};
 
-use super::{Context, Outcome, image_paths, load_vision, print_line};
+use super::{Context, Outcome, image_paths, load_vision, print_line, reenroll};
 
 /// Say who is in each image, by the rules of the door.
 ///
@@ -42,6 +42,7 @@ impl Args {
         let paths = image_paths(self.images, self.folder.as_deref())?;
         let store = context.store(&config)?;
         let mut vision = load_vision(&config)?;
+        reenroll::warn_left_out(&store, vision.model_id())?;
         let people = store.gallery(vision.model_id(), vision.dimensions())?;
         let gallery = Gallery::new(people, vision.dimensions());
         let mut outcome = Outcome::Done;

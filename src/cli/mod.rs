@@ -12,6 +12,7 @@ mod identify;
 mod logging;
 mod models;
 mod people;
+mod reenroll;
 mod relay;
 mod run;
 
@@ -33,7 +34,7 @@ Exit codes:
   1  failed; the message says why and what to do
   2  wrong arguments
   3  the configuration was refused
-  4  done in part: some images were refused (enroll, identify)
+  4  done in part: some images were refused (enroll, identify, people reenroll)
 
 First steps:
   doorward config default > doorward.toml
@@ -151,7 +152,7 @@ fn print_line(line: &str) -> anyhow::Result<()> {
 }
 
 fn load_vision(config: &Config) -> anyhow::Result<Vision> {
-    let pack = ModelPack::open(&config.models.directory)?;
+    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     Ok(Vision::load(&pack, config.models.threads)?)
 }
 

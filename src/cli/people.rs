@@ -3,8 +3,9 @@
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::event::PersonRef;
 use doorward::store::{Person, PersonStatus};
+use doorward::vision::pack::ModelPack;
 
-use super::{Context, Outcome, print_line};
+use super::{Context, Outcome, print_line, reenroll};
 
 /// List and administer the people who are known.
 ///
@@ -42,7 +43,8 @@ enum Verb {
         /// Name or id.
         name: String,
     },
-    /// Erase somebody and all their templates; past events stay.
+    Reenroll(reenroll::Args),
+    /// Erase somebody, their templates and kept photos; past events stay.
     Remove {
         /// Name or id.
         name: String,
@@ -53,6 +55,9 @@ impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let config = context.config()?;
         let mut store = context.store(&config)?;
+        // Without its manifest nobody can say whose templates count; the list is still right.
+        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack).ok();
+        let model_id = pack.map(|pack| pack.embedding().model_id.clone());
         let now = Timestamp::now();
         match self.verb {
             Verb::List => {
@@ -60,7 +65,10 @@ impl Args {
                 if context.json {
                     context.print_json(&people)?;
                 } else {
-                    print_list(&people)?;
+                    print_list(&people, model_id.as_deref())?;
+                }
+                if let Some(model_id) = &model_id {
+                    reenroll::warn_left_out(&store, model_id)?;
                 }
             }
             Verb::Show { name } => {
@@ -71,7 +79,9 @@ impl Args {
                     print_line(&format!("name       {}", person.name))?;
                     print_line(&format!("id         {}", person.id))?;
                     print_line(&format!("status     {}", person.status.as_str()))?;
-                    print_line(&format!("templates  {}", person.templates))?;
+                    let templates = templates(&person, model_id.as_deref());
+                    print_line(&format!("templates  {templates}"))?;
+                    print_line(&format!("photos     {}", person.photos))?;
                     print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
                     print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))?;
                 }
@@ -92,12 +102,13 @@ impl Args {
                 let person = store.remove(now, &name)?;
                 report(context, "removed", &person)?;
             }
+            Verb::Reenroll(args) => return args.run(context),
         }
         Ok(Outcome::Done)
     }
 }
 
-fn print_list(people: &[Person]) -> anyhow::Result<()> {
+fn print_list(people: &[Person], model_id: Option<&str>) -> anyhow::Result<()> {
     if people.is_empty() {
         return print_line("nobody is enrolled; see doorward enroll --help");
     }
@@ -116,11 +127,19 @@ fn print_list(people: &[Person]) -> anyhow::Result<()> {
             "{:<width$}  {:<9}  {:>9}  {}",
             person.name,
             person.status.as_str(),
-            person.templates,
+            templates(person, model_id),
             person.id
         ))?;
     }
     Ok(())
+}
+
+/// How many templates somebody has, and how many of them count with the configured pack.
+fn templates(person: &Person, model_id: Option<&str>) -> String {
+    match model_id.map(|id| person.models.get(id).copied().unwrap_or_default()) {
+        Some(usable) if usable < person.templates => format!("{usable} of {}", person.templates),
+        _ => person.templates.to_string(),
+    }
 }
 
 fn report(context: &Context, done: &str, person: &PersonRef) -> anyhow::Result<()> {

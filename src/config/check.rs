@@ -56,6 +56,16 @@ impl Config {
         range(refuse, "camera.width", camera.width, 160..=4096)?;
         range(refuse, "camera.height", camera.height, 160..=4096)?;
         range(refuse, "camera.fps", camera.fps, 0.1..=120.0)?;
+        // The name becomes a file name.
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        if models.pack.is_empty() || models.pack.len() > 64 || !models.pack.chars().all(fits) {
+            let allowed = "1 to 64 lower-case letters, digits, \"-\" or \"_\"";
+            return Err(refuse(
+                "models.pack",
+                format!("{:?}", models.pack),
+                allowed.into(),
+            ));
+        }
         range(refuse, "models.threads", models.threads, 1..=64)?;
         let r = recognition;
         match (r.security, r.threshold) {

@@ -274,6 +274,10 @@ mod tests {
                 "x.toml:2: `recognition.security` = \"custom\": this level also needs `recognition.threshold`",
             ),
             (
+                "[models]\npack = \"../evil\"\n",
+                "x.toml:2: `models.pack` = \"../evil\": 1 to 64 lower-case letters, digits",
+            ),
+            (
                 "[camera]\nsource = \"url\"\n",
                 "x.toml:2: `camera.source` = \"url\": this source also needs `camera.url`",
             ),

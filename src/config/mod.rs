@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
 pub use sections::{
-    ActiveLevel, CameraConfig, DoorConfig, LogConfig, LogFormat, ModelsConfig, MqttConfig,
-    RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
+    MqttConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
 };
 
 use crate::event::wire::Wire;
@@ -41,6 +41,8 @@ pub struct Config {
     pub recognition: RecognitionConfig,
     /// When it counts as alive.
     pub liveness: LivenessConfig,
+    /// What enrolling leaves behind.
+    pub enroll: EnrollConfig,
     /// What locks the door.
     pub relay: RelayConfig,
     /// Where the record is.

@@ -89,8 +89,10 @@ impl Default for CameraConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModelsConfig {
-    /// The folder with `manifest.toml`.
+    /// The folder with the packs' manifests.
     pub directory: PathBuf,
+    /// Which pack: `faceplugin` is `manifest.toml`, any other NAME is `NAME.toml`.
+    pub pack: String,
     /// Threads a network may use.
     pub threads: u32,
 }
@@ -99,9 +101,18 @@ impl Default for ModelsConfig {
     fn default() -> Self {
         Self {
             directory: "/usr/share/doorward/models".into(),
+            pack: "faceplugin".into(),
             threads: 2,
         }
     }
+}
+
+/// `[enroll]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnrollConfig {
+    /// Whether enrolled pictures are kept in the database.
+    pub keep_photos: bool,
 }
 
 /// Which driver moves the relay.

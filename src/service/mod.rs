@@ -101,8 +101,11 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let _lock = lock?;
 
     let store = Store::open(&config.store.path, config.wire())?;
-    let pack = ModelPack::open(&config.models.directory)?;
+    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
+    if let Some(left_out) = store.left_out(vision.model_id())? {
+        tracing::warn!(pack = pack.name(), people = left_out.0.len(), "{left_out}");
+    }
     let pipeline = Pipeline::new(vision, &config.recognition, &config.liveness)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

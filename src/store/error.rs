@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::PHOTO_LIMIT;
+
 /// A failure of the store. Every message names the cause and, where there is one, the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -104,6 +106,16 @@ pub enum StoreError {
     /// The name cannot be used.
     #[error("{0:?} cannot be a name: 1 to 100 characters, no control characters")]
     BadName(String),
+    /// More is to be kept of one person than is allowed.
+    #[error(
+        "the photos to be kept of {name:?} come to {bytes} bytes, at most {PHOTO_LIMIT} are kept of one person; enroll fewer or smaller pictures, or do not keep them"
+    )]
+    PhotosTooLarge {
+        /// Whose.
+        name: String,
+        /// With those that are kept already.
+        bytes: u64,
+    },
     /// This very image was enrolled before.
     #[error("this image is already enrolled (for {owner:?})")]
     SameImage {

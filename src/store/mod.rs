@@ -12,6 +12,8 @@ mod events;
 mod lock;
 pub mod outbox;
 mod persons;
+mod photos;
+mod reenroll;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -23,12 +25,14 @@ pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
 pub use persons::{Person, PersonStatus};
+pub use photos::PHOTO_LIMIT;
+pub use reenroll::{LeftOut, Reenrollment};
 pub use templates::{Enrollment, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
 
 /// How long a process waits for the other one's transaction. The longest write is an
-/// enrollment of a few hundred rows, far below a second even on an SD card; and the keeper,
+/// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it; and the keeper,
 /// which may have to wait for it, must not be late to secure the relay.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -84,6 +88,18 @@ impl Store {
             })?)
     }
 
+    /// Empties the write-ahead log, in which erased rows stay readable until it is reused. The
+    /// erasure itself is committed already: when another process reads just now, the log is
+    /// emptied by a later one.
+    fn empty_log(&self) {
+        // The first one does the work and keeps nobody from writing; the second is brief.
+        let checkpoint = |mode| self.conn.pragma_update(None, "wal_checkpoint", mode);
+        let emptied = checkpoint("PASSIVE").and_then(|()| checkpoint("TRUNCATE"));
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the write-ahead log was not emptied");
+        }
+    }
+
     /// Starts a transaction that holds the write lock from its beginning, so that what it
     /// read is still true when it writes.
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
@@ -106,6 +122,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")
         .map_err(open)?;
     conn.pragma_update(None, "foreign_keys", true)
+        .map_err(open)?;
+    // What is erased must not stay readable in the file's free pages.
+    conn.pragma_update(None, "secure_delete", true)
         .map_err(open)?;
     Ok(conn)
 }

@@ -1,5 +1,7 @@
 //! Who is known. Every change is an event in the same transaction.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::events::append;
@@ -42,6 +44,10 @@ pub struct Person {
     pub status: PersonStatus,
     /// How many templates they have, over all models.
     pub templates: u32,
+    /// The same for each model id; only those of the model in use count at the door.
+    pub models: BTreeMap<String, u32>,
+    /// How many enrolled pictures are kept.
+    pub photos: u32,
     /// When they were first enrolled.
     pub created_at: Timestamp,
     /// When anything about them last changed.
@@ -140,18 +146,20 @@ impl Store {
         })
     }
 
-    /// Erases somebody and all their templates; the record of past events stays.
+    /// Erases somebody, all their templates and kept photos; the record of past events stays.
     ///
     /// # Errors
     /// When there is no such person.
     pub fn remove(&mut self, now: Timestamp, name_or_id: &str) -> Result<PersonRef, StoreError> {
-        self.change(now, name_or_id, |conn, person| {
+        let removed = self.change(now, name_or_id, |conn, person| {
             conn.execute("DELETE FROM persons WHERE id = ?", [person.id.to_string()])?;
             Ok(Some(Event::Removed {
                 person: person.reference(),
                 templates: person.templates,
             }))
-        })
+        })?;
+        self.empty_log();
+        Ok(removed)
     }
 
     /// One change to one person with its event, in one transaction.
@@ -194,13 +202,20 @@ impl Store {
 }
 
 const PERSON: &str = "SELECT id, name, status, created_at, updated_at, \
-     (SELECT count(*) FROM templates t WHERE t.person_id = persons.id) FROM persons";
+     (SELECT count(*) FROM templates t WHERE t.person_id = persons.id), \
+     (SELECT json_group_object(model_id, n) FROM (SELECT model_id, count(*) AS n \
+      FROM templates t WHERE t.person_id = persons.id GROUP BY model_id)), \
+     (SELECT count(*) FROM photos f WHERE f.person_id = persons.id) FROM persons";
 
 fn find(conn: &Connection, name_or_id: &str) -> Result<Option<Person>, StoreError> {
-    if name_or_id.parse::<PersonId>().is_ok() {
-        return query_one(conn, "id", name_or_id);
+    if let Ok(id) = name_or_id.parse() {
+        return find_by_id(conn, id);
     }
     find_by_name(conn, name_or_id)
+}
+
+pub(super) fn find_by_id(conn: &Connection, id: PersonId) -> Result<Option<Person>, StoreError> {
+    query_one(conn, "id", &id.to_string())
 }
 
 pub(super) fn find_by_name(conn: &Connection, name: &str) -> Result<Option<Person>, StoreError> {
@@ -222,6 +237,8 @@ fn read(row: &Row<'_>) -> Result<Person, StoreError> {
         created_at: parse(row, 3)?,
         updated_at: parse(row, 4)?,
         templates: row.get(5)?,
+        models: serde_json::from_str(row.get_ref(6)?.as_str().unwrap_or_default())?,
+        photos: row.get(7)?,
     })
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::append;
 use super::persons::{PersonStatus, find_by_name, parse, status, valid_name};
-use super::{Store, StoreError};
+use super::{Store, StoreError, photos};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Event, PersonId, PersonRef};
 
@@ -19,6 +19,8 @@ pub struct NewTemplate {
     pub quality: f32,
     /// Lower-case hex of the enrolled file.
     pub image_sha256: String,
+    /// The file itself, when it is to be kept.
+    pub photo: Option<Vec<u8>>,
 }
 
 /// What an enrollment did.
@@ -87,18 +89,7 @@ impl Store {
             if let Some(owner) = image_owner(&tx, &template.model_id, &template.image_sha256)? {
                 return Err(StoreError::SameImage { owner });
             }
-            tx.prepare_cached(
-                "INSERT INTO templates (person_id, model_id, embedding, quality, image_sha256, created_at)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                person.id.to_string(),
-                template.model_id,
-                to_bytes(&template.embedding),
-                f64::from(template.quality.clamp(0.0, 1.0)),
-                template.image_sha256,
-                time,
-            ])?;
+            insert(&tx, &person, template, &time)?;
         }
         let added = count(templates.len());
         let event = Event::Enrolled {
@@ -168,7 +159,32 @@ impl Store {
     }
 }
 
-fn image_owner(
+/// Writes one template, and its photo when it is to be kept.
+pub(super) fn insert(
+    conn: &Connection,
+    person: &PersonRef,
+    template: &NewTemplate,
+    time: &str,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO templates (person_id, model_id, embedding, quality, image_sha256, created_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        person.id.to_string(),
+        template.model_id,
+        to_bytes(&template.embedding),
+        f64::from(template.quality.clamp(0.0, 1.0)),
+        template.image_sha256,
+        time,
+    ])?;
+    match &template.photo {
+        Some(image) => photos::keep(conn, person, &template.image_sha256, image, time),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn image_owner(
     conn: &Connection,
     model_id: &str,
     image_sha256: &str,

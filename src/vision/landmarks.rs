@@ -29,13 +29,6 @@ impl Landmarks {
             p[54],
         ]
     }
-
-    /// Distance between the eye centres, in pixels.
-    #[must_use]
-    pub fn eye_distance(&self) -> f32 {
-        let [right, left, ..] = self.five();
-        right.distance(left)
-    }
 }
 
 /// The landmark network.

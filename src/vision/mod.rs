@@ -16,6 +16,7 @@ pub mod pack;
 pub mod pose;
 pub mod quality;
 pub mod still;
+pub mod yunet;
 
 use std::path::PathBuf;
 
@@ -30,9 +31,10 @@ use alignment::Similarity;
 use detector::Detector;
 use embedder::Embedder;
 use eyes::EyeNetwork;
+use geometry::Point;
 use landmarks::{Landmarker, Landmarks};
 use liveness::LivenessNetwork;
-use pack::{Calibration, ModelPack, PackError};
+use pack::{Calibration, ModelPack, PackError, Role};
 use pose::HeadPose;
 use quality::Meter;
 
@@ -78,8 +80,11 @@ pub enum VisionError {
 pub struct Face {
     /// Where.
     pub detection: Detection,
-    /// Its points.
-    pub landmarks: Landmarks,
+    /// Right eye (left in the image), left eye, tip of the nose, mouth corners, in pixels of
+    /// the frame.
+    pub points: [Point; 5],
+    /// All 68 points; only from a pack with a landmark network.
+    pub landmarks: Option<Landmarks>,
     /// How good it is.
     pub quality: Quality,
     /// 112×112 BGR, owned by this face.
@@ -109,7 +114,8 @@ pub struct LivenessCues {
 #[derive(Debug)]
 pub struct Vision {
     detector: Detector,
-    landmarker: Landmarker,
+    /// None when the detector finds the five points itself.
+    landmarker: Option<Landmarker>,
     embedder: Embedder,
     meter: Meter,
     model_id: String,
@@ -127,9 +133,15 @@ impl Vision {
     /// When a model is missing, wrong or not understood.
     pub fn load(pack: &ModelPack, threads: u32) -> Result<Self, VisionError> {
         opencv::core::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX))?;
+        let finds_points = pack.file(Role::Detector)?.decoder.finds_points();
+        let landmarker = if finds_points && !pack.has(Role::Landmarks) {
+            None
+        } else {
+            Some(Landmarker::load(pack)?)
+        };
         Ok(Self {
             detector: Detector::load(pack)?,
-            landmarker: Landmarker::load(pack)?,
+            landmarker,
             embedder: Embedder::load(pack)?,
             meter: Meter::default(),
             model_id: pack.embedding().model_id.clone(),
@@ -211,28 +223,35 @@ impl Vision {
         frame: &Mat,
         detection: Detection,
     ) -> Result<Option<Face>, VisionError> {
-        let Some(landmarks) = self.landmarker.find(frame, &detection.rect)? else {
+        let landmarks = match &mut self.landmarker {
+            Some(landmarker) => landmarker.find(frame, &detection.rect)?,
+            None => None,
+        };
+        let five = landmarks.as_ref().map(Landmarks::five);
+        let Some(points) = five.or(detection.points) else {
             return Ok(None);
         };
-        let Some(similarity) = Similarity::fit(&landmarks.five(), &alignment::TEMPLATE) else {
+        let Some(similarity) = Similarity::fit(&points, &alignment::TEMPLATE) else {
             return Ok(None);
         };
         let mut aligned = Mat::default();
         alignment::align(frame, &similarity, &mut aligned)?;
         let readings = self.meter.read(&aligned)?;
         let (width, height) = (frame.cols(), frame.rows());
+        let outline = landmarks.as_ref().map_or(&points[..], |all| &all.0);
         let quality = Quality {
             detector_score: detection.score,
-            eye_distance_px: landmarks.eye_distance(),
+            eye_distance_px: points[0].distance(points[1]),
             sharpness: readings.sharpness,
             brightness: readings.brightness,
             contrast: readings.contrast,
             overexposed: readings.overexposed,
-            pose: HeadPose::of(&landmarks.five()),
-            edge_gap: quality::edge_gap(&detection.rect, &landmarks.0, width, height),
+            pose: HeadPose::of(&points),
+            edge_gap: quality::edge_gap(&detection.rect, outline, width, height),
         };
         Ok(Some(Face {
             detection,
+            points,
             landmarks,
             quality,
             aligned,
@@ -276,6 +295,9 @@ impl Vision {
             Some(network) => network,
             empty => empty.insert(EyeNetwork::load(&self.pack)?),
         };
-        network.open(frame, &face.landmarks)
+        match &face.landmarks {
+            Some(landmarks) => network.open(frame, landmarks),
+            None => Ok(None),
+        }
     }
 }

@@ -49,16 +49,38 @@ impl Network {
         })
     }
 
+    /// The input size that the manifest names, in pixels.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
     /// Runs the network on an 8-bit image (BGR, or grey for a grey network), which is
     /// stretched to the input size bilinearly. Returns one tensor an output, in the order asked for.
     pub(super) fn forward(
         &mut self,
         image: &impl opencv::core::ToInputArray,
     ) -> Result<Vector<Mat>, VisionError> {
+        self.forward_at(image, self.size)
+    }
+
+    /// The same without stretching, for a network that takes images of any size.
+    pub(super) fn forward_whole(
+        &mut self,
+        image: &impl opencv::core::ToInputArray,
+    ) -> Result<Vector<Mat>, VisionError> {
+        // An empty size means the image's own.
+        self.forward_at(image, Size::default())
+    }
+
+    fn forward_at(
+        &mut self,
+        image: &impl opencv::core::ToInputArray,
+        size: Size,
+    ) -> Result<Vector<Mat>, VisionError> {
         let blob = dnn::blob_from_image(
             image,
             self.scale,
-            self.size,
+            size,
             self.mean,
             self.swap_rb,
             false,

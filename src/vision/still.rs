@@ -57,6 +57,8 @@ pub struct Still {
     pub image: Mat,
     /// SHA-256 of the file, lower-case hex.
     pub sha256: String,
+    /// The file as it is.
+    pub bytes: Vec<u8>,
 }
 
 /// Reads and decodes a file.
@@ -78,6 +80,7 @@ pub fn read(path: &Path) -> Result<Still, VisionError> {
     Ok(Still {
         image: to_bgr(&picture)?,
         sha256: sha256_hex(&bytes),
+        bytes,
     })
 }
 

@@ -30,6 +30,7 @@ fn template(image: &str) -> NewTemplate {
         embedding: vec![0.6, 0.8],
         quality: 0.5,
         image_sha256: image.into(),
+        photo: None,
     }
 }
 

@@ -5,13 +5,13 @@
 //! Flows in: `[calibration]` of a manifest, refused when its points contradict each other.
 //! Nothing is ever taken over from one pack to another.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Measured points of one embedder: at `threshold[i]` the share `fmr[i]` of impostor pairs
 /// matches. There is at least one point; the false match rates fall strictly and the
 /// thresholds rise strictly.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "Points")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Points")]
 pub struct Calibration {
     /// False match rates of single comparisons (ISO/IEC 19795-1), above 0 and below 1.
     pub fmr: Vec<f64>,

@@ -1,169 +1,68 @@
-//! The model pack: which network files belong together, and the proof that they are the ones.
+//! The model packs: which network files belong together, and the proof that they are the ones.
 //!
-//! A file is read once, hashed, and loaded from those very bytes: what was checked is what
-//! runs. A wrong hash is refused with the file's name and both hashes.
+//! A pack is a manifest in the models' folder: `manifest.toml` is the default one, any other
+//! pack NAME is described by `NAME.toml`. A file is read once, hashed, and loaded from those
+//! very bytes: what was checked is what runs. A wrong hash is refused with the file's name and
+//! both hashes. Flows in: manifests and model files. Flows out: bytes that may be run, how to
+//! feed them, and what their similarities mean.
 
 mod calibration;
+mod error;
+mod manifest;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use calibration::Calibration;
+pub use error::PackError;
+pub use manifest::{Channels, Decoder, EmbeddingInfo, ModelFile, PackInfo, Role};
 
-/// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Finds faces in a frame.
-    Detector,
-    /// Finds 68 points in a face.
-    Landmarks,
-    /// Turns an aligned face into an embedding.
-    Embedder,
-    /// Tells a live face from a picture of one.
-    Liveness,
-    /// Tells an open eye from a closed one.
-    EyeState,
-    /// Estimates yaw, pitch and roll.
-    HeadPose,
-}
+use manifest::Manifest;
 
-/// Channel order that a network was trained with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Channels {
-    /// Red first.
-    Rgb,
-    /// Blue first, as OpenCV keeps images.
-    Bgr,
-    /// One channel, BT.601 luma.
-    Grey,
-}
-
-/// One file of the pack, as the manifest describes it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// What it is for.
-    pub role: Role,
-    /// File name inside the pack's directory.
-    pub name: String,
-    /// Lower-case hex.
-    pub sha256: String,
-    /// Input shape: batch, channels, height, width.
-    pub input: [i32; 4],
-    /// Channel order.
-    pub channels: Channels,
-    /// Subtracted from each channel, 0..255.
-    pub mean: Vec<f64>,
-    /// Multiplied after the subtraction, per channel.
-    pub scale: Vec<f64>,
-    /// What comes out, in words.
-    pub output: String,
-}
-
-/// Head of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PackInfo {
-    /// Name and version of the pack.
-    pub id: String,
-    /// For people.
-    pub title: String,
-    /// Folder of the files, beside the manifest.
-    pub directory: String,
-    /// SPDX expression.
-    pub license: String,
-    /// Registry package it comes from.
-    pub source: String,
-    /// Integrity of that package.
-    pub integrity: String,
-}
-
-/// What the embedder delivers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmbeddingInfo {
-    /// Stored with every template; templates of different ids never mix.
-    pub model_id: String,
-    /// Numbers in an embedding.
-    pub dimensions: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    pack: PackInfo,
-    embedding: EmbeddingInfo,
-    calibration: Calibration,
-    file: Vec<ModelFile>,
-}
-
-/// Why a pack was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// A file of the pack cannot be read.
-    #[error(
-        "cannot read {path}: {source}; fetch the models with scripts/setup, or point [models] directory to where they are",
-        path = path.display()
-    )]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// The manifest is not what this version expects.
-    #[error("{path}: {message}", path = path.display())]
-    Manifest {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-    /// The file is not the one that was measured.
-    #[error(
-        "{path} is not the expected file: SHA-256 is {found}, the manifest says {expected}; delete it and fetch the models again with scripts/setup",
-        path = path.display()
-    )]
-    WrongHash {
-        /// Which file.
-        path: PathBuf,
-        /// Of the file.
-        found: String,
-        /// Of the manifest.
-        expected: String,
-    },
-    /// The pack has no file for a role.
-    #[error("{path}: the pack has no file with role {role:?}", path = path.display())]
-    NoRole {
-        /// The manifest.
-        path: PathBuf,
-        /// Which role.
-        role: Role,
-    },
-}
+/// The pack that `manifest.toml` describes.
+pub const DEFAULT_PACK: &str = "faceplugin";
+/// The manifest of the default pack.
+const DEFAULT_MANIFEST: &str = "manifest.toml";
 
 /// A manifest and where its files are.
 #[derive(Debug, Clone)]
 pub struct ModelPack {
     manifest: Manifest,
+    name: String,
     path: PathBuf,
     folder: PathBuf,
 }
 
 impl ModelPack {
-    /// Reads `manifest.toml` in `directory`; the files are read and checked one by one later.
+    /// The default pack of `directory`; the files are read and checked one by one later.
     ///
     /// # Errors
     /// When the manifest is missing or not understood.
     pub fn open(directory: &Path) -> Result<Self, PackError> {
-        let path = directory.join("manifest.toml");
-        let text = std::fs::read_to_string(&path).map_err(|source| PackError::Unreadable {
-            path: path.clone(),
-            source,
+        Self::open_named(directory, DEFAULT_PACK)
+    }
+
+    /// The pack that `[models] pack` names.
+    ///
+    /// # Errors
+    /// When there is no such pack, or its manifest is not understood.
+    pub fn open_named(directory: &Path, name: &str) -> Result<Self, PackError> {
+        let path = directory.join(manifest_of(name));
+        let text = std::fs::read_to_string(&path).map_err(|source| {
+            let known = names(directory).unwrap_or_default();
+            if source.kind() == std::io::ErrorKind::NotFound && !known.is_empty() {
+                return PackError::NoSuchPack {
+                    path: path.clone(),
+                    name: name.to_owned(),
+                    known,
+                };
+            }
+            PackError::Unreadable {
+                path: path.clone(),
+                source,
+                way_out: SETUP.to_owned(),
+            }
         })?;
         let manifest: Manifest = toml::from_str(&text).map_err(|error| PackError::Manifest {
             path: path.clone(),
@@ -172,9 +71,34 @@ impl ModelPack {
         let folder = directory.join(&manifest.pack.directory);
         Ok(Self {
             manifest,
+            name: name.to_owned(),
             path,
             folder,
         })
+    }
+
+    /// Names of all packs that `directory` describes, the default one first.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn names(directory: &Path) -> Result<Vec<String>, PackError> {
+        names(directory).map_err(|source| PackError::Unreadable {
+            path: directory.to_owned(),
+            source,
+            way_out: SETUP.to_owned(),
+        })
+    }
+
+    /// As `[models] pack` calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Head of the manifest.
@@ -201,14 +125,21 @@ impl ModelPack {
         &self.manifest.file
     }
 
+    /// Whether the pack has a network for a role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.manifest.file.iter().any(|file| file.role == role)
+    }
+
     /// The file with a role.
     ///
     /// # Errors
-    /// When the pack has none.
+    /// [`PackError::NoRole`] when the pack has none.
     pub fn file(&self, role: Role) -> Result<&ModelFile, PackError> {
         let found = self.manifest.file.iter().find(|file| file.role == role);
         found.ok_or_else(|| PackError::NoRole {
             path: self.path.clone(),
+            pack: self.name.clone(),
             role,
         })
     }
@@ -228,6 +159,7 @@ impl ModelPack {
         let bytes = std::fs::read(&path).map_err(|source| PackError::Unreadable {
             path: path.clone(),
             source,
+            way_out: self.way_out(),
         })?;
         let found = sha256_hex(&bytes);
         if found != file.sha256 {
@@ -235,10 +167,55 @@ impl ModelPack {
                 path,
                 found,
                 expected: file.sha256.clone(),
+                way_out: self.way_out(),
             });
         }
         Ok(bytes)
     }
+
+    /// How the files of this pack are come by.
+    fn way_out(&self) -> String {
+        let PackInfo {
+            source, integrity, ..
+        } = self.info();
+        if integrity.is_some() {
+            return SETUP.to_owned();
+        }
+        format!(
+            "no registry has this pack: put its files there by hand, from {source} (docs/model-packs.md), or choose another one with [models] pack"
+        )
+    }
+}
+
+/// The way out for what a registry has.
+const SETUP: &str =
+    "fetch the models with scripts/setup, or point [models] directory to where they are";
+
+/// File name of a pack's manifest.
+fn manifest_of(name: &str) -> String {
+    if name == DEFAULT_PACK {
+        DEFAULT_MANIFEST.to_owned()
+    } else {
+        format!("{name}.toml")
+    }
+}
+
+/// Names of all packs that have a manifest in `directory`, the default one first.
+fn names(directory: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let file = entry?.file_name();
+        let Some(name) = file.to_str().and_then(|name| name.strip_suffix(".toml")) else {
+            continue;
+        };
+        if file == DEFAULT_MANIFEST {
+            names.push(DEFAULT_PACK.to_owned());
+        } else if name != DEFAULT_PACK {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_by_key(|name| (name != DEFAULT_PACK, name.clone()));
+    Ok(names)
 }
 
 /// SHA-256 in lower-case hex.
