@@ -18,7 +18,7 @@
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`enroll`] | from an image file to a template, with every refusal | reads images |
-//! | [`reenroll`] | from kept photos to templates of another model | no |
+//! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`mqtt`] | durable delivery to the broker | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 

@@ -208,6 +208,10 @@ fn names(directory: &Path) -> std::io::Result<Vec<String>> {
         let Some(name) = file.to_str().and_then(|name| name.strip_suffix(".toml")) else {
             continue;
         };
+        // What an editor leaves beside a manifest is none.
+        if name.is_empty() || name.starts_with('.') {
+            continue;
+        }
         if file == DEFAULT_MANIFEST {
             names.push(DEFAULT_PACK.to_owned());
         } else if name != DEFAULT_PACK {
