@@ -16,6 +16,7 @@ use crate::gallery::{Gallery, Match};
 use crate::presentation::{
     Asks, Evidence, Presentations, Report, Rules, Sighting, TrackId, Tracker,
 };
+use crate::recognition;
 use crate::vision::geometry::Rect;
 use crate::vision::{Detection, QualityLimits, Vision, VisionError};
 
@@ -48,29 +49,31 @@ impl Pipeline {
     /// Nobody is in view, and nobody is known.
     ///
     /// # Errors
-    /// When liveness is asked for and the model pack cannot tell.
+    /// When the model pack's measurements do not reach the security level, or when liveness is
+    /// asked for and the pack cannot tell.
     pub fn new(
         mut vision: Vision,
-        recognition: &RecognitionConfig,
+        config: &RecognitionConfig,
         liveness: &LivenessConfig,
     ) -> Result<Self, VisionError> {
+        recognition::check(config.security, vision.calibration())?;
         if liveness.mode != LivenessMode::Off {
             vision.load_liveness()?;
         }
         let rules = Rules {
-            thresholds: recognition.thresholds(0, vision.calibration()),
-            margin: recognition.margin,
-            confirmations: usize::try_from(recognition.confirmations).unwrap_or(usize::MAX),
-            window: Duration::from_millis(recognition.window_ms),
-            deny_after: Duration::from_millis(recognition.deny_after_ms),
-            repeat_after: Duration::from_millis(recognition.repeat_after_ms),
+            thresholds: config.thresholds(0, vision.calibration()),
+            margin: config.margin,
+            confirmations: usize::try_from(config.confirmations).unwrap_or(usize::MAX),
+            window: Duration::from_millis(config.window_ms),
+            deny_after: Duration::from_millis(config.deny_after_ms),
+            repeat_after: Duration::from_millis(config.repeat_after_ms),
             liveness: liveness.mode,
             challenge_timeout: liveness.challenge_timeout(),
         };
         Ok(Self {
             vision,
-            recognition: recognition.clone(),
-            limits: recognition.quality_limits(),
+            recognition: config.clone(),
+            limits: config.quality_limits(),
             tracker: Tracker::default(),
             presentations: Presentations::new(rules),
             in_view: BTreeSet::new(),

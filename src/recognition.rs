@@ -95,9 +95,32 @@ pub fn for_gallery(fmr: f64, people: usize) -> f64 {
     fmr * (REFERENCE_PEOPLE as f64 / people.max(1) as f64).min(1.0)
 }
 
+/// A pack whose measurements do not reach a security level.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error(
+    "this model pack was measured at one false match rate only ({measured}), which says nothing about {wanted}; set [recognition] security = \"custom\" with a threshold that `doorward evaluate` recommends for it"
+)]
+pub struct Uncalibrated {
+    /// The rate that was measured.
+    pub measured: f64,
+    /// The rate that the level needs.
+    pub wanted: f64,
+}
+
+/// Whether a level means anything with this pack.
+///
+/// # Errors
+/// When the level needs a false match rate that the pack's measurements cannot tell.
+pub fn check(security: Security, calibration: &Calibration) -> Result<(), Uncalibrated> {
+    match (security.fmr(), &calibration.fmr[..]) {
+        (Some(wanted), &[measured]) if wanted < measured => Err(Uncalibrated { measured, wanted }),
+        _ => Ok(()),
+    }
+}
+
 /// The cosine similarity that impostor pairs reach at the rate `fmr` (above 0, below 1). With a
-/// single measured point there is no line to go along: then a stricter rate than the measured
-/// one keeps the measured threshold.
+/// single measured point there is no line to go along: at a stricter rate than that, nothing
+/// matches.
 #[must_use]
 pub fn threshold(calibration: &Calibration, fmr: f64) -> f32 {
     let fmr = fmr.clamp(1e-12, 0.5);
@@ -112,8 +135,8 @@ pub fn threshold(calibration: &Calibration, fmr: f64) -> f32 {
     let segment = points.windows(2).find(|pair| at <= pair[1].0);
     let line = match (segment, &points[..]) {
         (Some([a, b]), _) | (None, [.., a, b]) => a.1 + (b.1 - a.1) * (at - a.0) / (b.0 - a.0),
-        (_, [only]) => only.1,
-        // A calibration has at least one point; nothing matches by one that has none.
+        (_, [only]) if at <= only.0 => only.1,
+        // Nothing is known, so nothing matches.
         _ => 1.0,
     };
     line.clamp(-1.0, 1.0) as f32
@@ -188,7 +211,11 @@ mod tests {
             fmr: vec![1e-3],
             threshold: vec![0.363],
         };
-        assert_eq!(threshold(&one, 1e-6), 0.363);
+        assert_eq!(threshold(&one, 1e-3), 0.363);
+        assert_eq!(threshold(&one, 1e-6), 1.0);
+        assert!(check(Security::Standard, &one).is_err());
+        assert_eq!(check(Security::Custom, &one), Ok(()));
+        assert_eq!(check(Security::High, &measured()), Ok(()));
         assert_eq!(fmr_at(&one, 0.4), None);
     }
 

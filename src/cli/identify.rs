@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use doorward::gallery::{Gallery, Verdict};
+use doorward::recognition;
 use doorward::vision::{Vision, still};
 
 use super::{Context, Outcome, image_paths, load_vision, print_line, reenroll};
@@ -73,6 +74,7 @@ fn identify(
     rules: &doorward::config::RecognitionConfig,
     path: &Path,
 ) -> anyhow::Result<Vec<Face>> {
+    recognition::check(rules.security, vision.calibration())?;
     let limits = rules.quality_limits();
     let threshold = rules.thresholds(gallery.len(), vision.calibration()).claim;
     let (image, detections) = vision.detect_in_still(still::read(path)?.image)?;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use doorward::clock::Timestamp;
 use doorward::reenroll::{self, Outcome as Photo};
 use doorward::store::{Person, Reenrollment, Store};
-use doorward::vision::Vision;
+use doorward::vision::{QualityLimits, Vision};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, Outcome, load_vision, print_line};

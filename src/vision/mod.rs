@@ -38,6 +38,8 @@ use pack::{Calibration, ModelPack, PackError, Role};
 use pose::HeadPose;
 use quality::Meter;
 
+use crate::recognition::Uncalibrated;
+
 /// What can go wrong with vision.
 #[derive(Debug, thiserror::Error)]
 pub enum VisionError {
@@ -70,6 +72,9 @@ pub enum VisionError {
         /// Why.
         error: still::StillError,
     },
+    /// The pack's similarities cannot be held against the configured security level.
+    #[error(transparent)]
+    Uncalibrated(#[from] Uncalibrated),
     /// OpenCV failed.
     #[error("OpenCV: {0}")]
     OpenCv(#[from] opencv::Error),
