@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, LogConfig, LogFormat, ModelsConfig, MqttConfig,
-    RecognitionConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    PixelFormat, RecognitionConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
 };
 
 use crate::event::wire::Wire;

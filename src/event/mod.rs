@@ -186,10 +186,12 @@ pub enum SecureCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alarm {
-    /// The camera delivers no frames.
+    /// The camera delivers no frames, or none that show anything.
     CameraFault,
     /// Events could not be written.
     Storage,
+    /// Somebody seems to have covered, turned or dazzled the camera.
+    Tamper,
 }
 
 impl Alarm {
@@ -199,6 +201,7 @@ impl Alarm {
         match self {
             Alarm::CameraFault => "camera_fault",
             Alarm::Storage => "storage",
+            Alarm::Tamper => "tamper",
         }
     }
 }

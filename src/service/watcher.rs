@@ -1,7 +1,7 @@
 //! Vision's thread: takes the newest frame, follows faces, gathers evidence, makes claims.
 //!
 //! It never touches the relay or the record; it tells the keeper. It also notices within a
-//! second that the CLI changed the gallery, and that the camera fell silent.
+//! second that the CLI changed the gallery; what is wrong with the camera's picture it tells as alarms.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use opencv::core::Mat;
 
 use super::ServiceError;
 use super::keeper::Message;
-use crate::camera::FrameSlot;
+use crate::camera::health::News;
+use crate::camera::{FrameSlot, SceneWatch};
 use crate::clock::{Clock, Tick};
-use crate::event::Alarm;
 use crate::gallery::Gallery;
 use crate::presentation::{Evidence, Identity, Presentations, Rules, TrackId, Tracker};
 use crate::store::{Store, StoreError};
@@ -24,8 +24,6 @@ use crate::vision::{Detection, QualityLimits, Vision, VisionError};
 
 /// How often the gallery's revision is compared: a change by the CLI counts within a second.
 const REFRESH: Duration = Duration::from_millis(250);
-/// A camera silent for so long is an alarm.
-const SILENCE: Duration = Duration::from_secs(8);
 /// Faces examined in one frame, the largest first: more people than fit before a door.
 const MAX_FACES: usize = 3;
 
@@ -37,6 +35,8 @@ pub(super) struct Watcher {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rules: Rules,
     pub(super) limits: QualityLimits,
+    /// Whether frames without motion are skipped.
+    pub(super) motion_gate: bool,
     pub(super) keeper: Sender<Message>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -52,8 +52,7 @@ impl Watcher {
         let mut in_view = BTreeSet::new();
         let mut frame = Mat::default();
         let mut last = 0;
-        let mut heard = self.clock.tick();
-        let mut silent = false;
+        let mut scene = SceneWatch::new(self.motion_gate, self.clock.tick());
         while !self.stop.load(Ordering::Relaxed) {
             let now = self.clock.tick();
             if checked.is_none_or(|at| now.since(at) >= REFRESH) {
@@ -64,19 +63,22 @@ impl Watcher {
                 }
             }
             let Some(taken) = self.slot.take_newer(last, &mut frame, REFRESH) else {
-                if !silent && self.clock.tick().since(heard) >= SILENCE {
-                    silent = true;
-                    let detail = format!("no frame for {} s", SILENCE.as_secs());
-                    self.tell_alarm(Some(detail));
-                }
+                let cause = self.slot.complaint();
+                self.tell_alarms(scene.silence(cause.as_deref(), self.clock.tick()));
                 continue;
             };
             last = taken.number;
-            heard = self.clock.tick();
-            if std::mem::take(&mut silent) {
-                self.tell_alarm(None);
+            let look = scene
+                .frame(&frame, taken.captured)
+                .map_err(VisionError::from)?;
+            self.tell_alarms(look.news);
+            if !look.wanted {
+                continue;
             }
             let faces = self.largest_faces(&frame)?;
+            if !faces.is_empty() {
+                scene.face_in_view(taken.captured);
+            }
             let boxes: Vec<Rect> = faces.iter().map(|face| face.rect).collect();
             let (tracks, ended) = tracker.update(&boxes, taken.captured);
             for track in ended {
@@ -157,9 +159,10 @@ impl Watcher {
         Ok(Some(evidence))
     }
 
-    fn tell_alarm(&self, detail: Option<String>) {
-        let alarm = Alarm::CameraFault;
-        self.tell(Message::Alarm { alarm, detail });
+    fn tell_alarms(&self, news: Vec<News>) {
+        for News { alarm, detail } in news {
+            self.tell(Message::Alarm { alarm, detail });
+        }
     }
 
     /// The keeper only goes away when the service ends, and then nothing is left to be told.
