@@ -183,6 +183,8 @@ struct Standing {
     /// Time gathered, at most the condition's patience.
     gathered: Duration,
     begun: bool,
+    /// Whether the newest frame, or the lack of one, showed it.
+    seen: bool,
 }
 
 /// State of all conditions.
@@ -216,7 +218,12 @@ impl Health {
 
     /// A frame came.
     pub fn frame(&mut self, measures: &Measures, now: Tick) -> Vec<News> {
-        let passed = now.since(self.heard).min(STEP);
+        // After a silence, nothing is known about the time in between.
+        let passed = if self.standing[Silent as usize].seen {
+            Duration::ZERO
+        } else {
+            now.since(self.heard).min(STEP)
+        };
         self.heard = now;
         if !measures.is_repeated() {
             self.renewed = now;
@@ -227,6 +234,7 @@ impl Health {
             };
             let standing = &mut self.standing[condition as usize];
             let patience = condition.patience();
+            standing.seen = seen;
             if seen {
                 standing.gathered = (standing.gathered + passed).min(patience);
                 standing.begun |= standing.gathered == patience;
@@ -248,6 +256,7 @@ impl Health {
         self.standing[Silent as usize] = Standing {
             gathered: CLEAR,
             begun: true,
+            seen: true,
         };
         self.news(cause)
     }
@@ -291,9 +300,11 @@ impl Health {
             if told.as_ref().is_some_and(stands) {
                 continue;
             }
+            // One that is on its way out is not told any more.
+            let seen = |condition: &Condition| self.standing[*condition as usize].seen;
             let next = Condition::ALL
                 .into_iter()
-                .find(|condition| condition.alarm() == alarm && stands(condition));
+                .find(|c| c.alarm() == alarm && stands(c) && seen(c));
             if told.is_some() {
                 news.push(News {
                     alarm,
@@ -317,3 +328,6 @@ impl Health {
         news
     }
 }
+
+#[cfg(test)]
+mod tests;
