@@ -21,7 +21,7 @@ const TILES: (usize, usize) = (5, 5);
 const BLOCK: f32 = 4.0 * LEVEL as f32;
 /// The picture that is compared is the average over about so long: noise goes, and so do people
 /// who walk past.
-const SMOOTH: Duration = Duration::from_secs(1);
+const SMOOTH: Duration = Duration::from_millis(700);
 /// Learning begins with the plain average over so long; until then nothing is judged.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How far a learned edge follows the picture in a second, in grey levels. Somebody who stands
@@ -33,8 +33,13 @@ const FOLLOW: f32 = 0.05;
 const MIN_EDGES: f32 = 3.0;
 /// Fewer tiles than this are not enough to judge by.
 const MIN_TILES: usize = 4;
-/// A tile matches when its edges correlate with the learned ones at least so much.
+/// A tile matches when its edges correlate with the learned ones at least so much, ...
 const MATCH: f32 = 0.5;
+/// ... and have at least this share of their strength. Light that is so much weaker is darkness;
+/// an average still fades when nothing is to be seen any more.
+const MIN_CONTRAST: f32 = 0.12;
+/// How far the learned brightness follows in a second, in grey levels.
+const LEVEL_FOLLOW: f32 = 0.5;
 /// Spread (standard deviation, in grey levels) of the blocks of a picture that shows nothing at
 /// all; light falls on the emptiest wall less evenly.
 const PLAIN: f32 = 1.5;
@@ -46,7 +51,8 @@ pub const ADOPT: Duration = Duration::from_secs(600);
 pub struct Likeness {
     /// Share of the tiles with edges in which the edges are where they were, 0 to 1.
     pub matching: f32,
-    /// Strength of the edges there, relative to the learned ones; 0 when nothing is seen.
+    /// Strength of the edges there, relative to the learned ones and to what the light gives; 0
+    /// when nothing is seen.
     pub contrast: f32,
 }
 
@@ -54,19 +60,21 @@ impl Likeness {
     /// Below this share of matching tiles the picture is another one. (`docs/camera.md` has the
     /// measurement: the same scene in another light keeps more, another scene has fewer.)
     const SAME: f32 = 0.25;
-    /// Below this contrast there is nothing to see: something is in front of the lens.
+    /// Below this contrast another scene is none: something is in front of the lens.
     const SEEN: f32 = 0.35;
+    /// Below this one the usual scene is so blurred that nobody can be recognised.
+    const BLURRED: f32 = 0.2;
 
-    /// Whether this is not the scene that was learned.
-    #[must_use]
-    pub fn is_strange(self) -> bool {
-        self.matching < Self::SAME
-    }
-
-    /// Whether something hides the scene, as opposed to another scene being shown.
+    /// Whether something hides the scene.
     #[must_use]
     pub fn is_hidden(self) -> bool {
-        self.is_strange() && self.contrast < Self::SEEN
+        self.contrast < Self::BLURRED || self.matching < Self::SAME && self.contrast < Self::SEEN
+    }
+
+    /// Whether another scene is shown.
+    #[must_use]
+    pub fn is_elsewhere(self) -> bool {
+        self.matching < Self::SAME && !self.is_hidden()
     }
 }
 
@@ -81,6 +89,8 @@ pub struct Background {
     /// Of the smooth picture; kept for its buffer.
     edges: Edges,
     learned: Edges,
+    /// Mean grey level that was learned.
+    level: f32,
     /// For how long it has been learned.
     age: Duration,
     /// For how long the picture has been strange.
@@ -95,6 +105,7 @@ impl Default for Background {
             smooth: vec![0.0; blocks],
             edges: vec![[0.0; 2]; blocks],
             learned: vec![[0.0; 2]; blocks],
+            level: 0.0,
             age: Duration::ZERO,
             strange: Duration::ZERO,
             started: false,
@@ -109,7 +120,7 @@ impl Background {
     pub fn observe(&mut self, cells: &[u16], passed: Duration, learn: bool) -> Option<Likeness> {
         self.average(cells, passed);
         let likeness = self.is_settled().then(|| self.compare());
-        if likeness.is_some_and(Likeness::is_strange) {
+        if likeness.is_some_and(|like| like.is_hidden() || like.is_elsewhere()) {
             self.strange += passed;
             if self.strange >= ADOPT {
                 self.age = Duration::ZERO;
@@ -132,10 +143,13 @@ impl Background {
     /// Whether there is no structure at all, not even that of an empty wall.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let n = self.smooth.len() as f32;
-        let mean = self.smooth.iter().sum::<f32>() / n;
+        let mean = self.mean();
         let squares: f32 = self.smooth.iter().map(|b| (b - mean) * (b - mean)).sum();
-        (squares / n).sqrt() < PLAIN
+        (squares / self.smooth.len() as f32).sqrt() < PLAIN
+    }
+
+    fn mean(&self) -> f32 {
+        self.smooth.iter().sum::<f32>() / self.smooth.len() as f32
     }
 
     fn average(&mut self, cells: &[u16], passed: Duration) {
@@ -169,16 +183,21 @@ impl Background {
         self.age = self.age.saturating_add(passed);
         // The first time gives a plain average, later ones follow at a limited rate.
         let share = passed.as_secs_f32() / self.age.as_secs_f32().max(f32::MIN_POSITIVE);
-        let limit = FOLLOW * passed.as_secs_f32();
+        let seconds = passed.as_secs_f32();
+        let follow = |old: &mut f32, new: f32, limit: f32| {
+            *old += if settled {
+                (new - *old).clamp(-limit * seconds, limit * seconds)
+            } else {
+                (new - *old) * share
+            };
+        };
         for (learned, edge) in self.learned.iter_mut().zip(&self.edges) {
             for (old, new) in learned.iter_mut().zip(edge) {
-                *old += if settled {
-                    (new - *old).clamp(-limit, limit)
-                } else {
-                    (new - *old) * share
-                };
+                follow(old, *new, FOLLOW);
             }
         }
+        let mean = self.mean();
+        follow(&mut self.level, mean, LEVEL_FOLLOW);
     }
 
     fn compare(&self) -> Likeness {
@@ -192,7 +211,7 @@ impl Background {
         let (mut tiles, mut matching) = (0_usize, 0_usize);
         for sum in sums.iter().filter(|sum| sum.strength() >= MIN_EDGES) {
             tiles += 1;
-            matching += usize::from(sum.correlation() >= MATCH);
+            matching += usize::from(sum.matches());
             all.merge(sum);
         }
         if tiles < MIN_TILES {
@@ -201,9 +220,11 @@ impl Background {
                 contrast: 1.0,
             };
         }
+        // Half the light makes half the edges; more light need not make more.
+        let light = (self.mean() / self.level.max(1.0)).clamp(MIN_CONTRAST, 1.0);
         Likeness {
             matching: matching as f32 / tiles as f32,
-            contrast: (all.now / all.usual).sqrt(),
+            contrast: all.contrast() / light,
         }
     }
 }
@@ -237,7 +258,12 @@ impl Sums {
         (self.usual / self.count.max(1.0)).sqrt()
     }
 
-    fn correlation(&self) -> f32 {
-        self.both / (self.now * self.usual).sqrt().max(f32::MIN_POSITIVE)
+    fn contrast(&self) -> f32 {
+        (self.now / self.usual.max(f32::MIN_POSITIVE)).sqrt()
+    }
+
+    fn matches(&self) -> bool {
+        let correlation = self.both / (self.now * self.usual).sqrt().max(f32::MIN_POSITIVE);
+        correlation >= MATCH && self.contrast() >= MIN_CONTRAST
     }
 }

@@ -281,10 +281,8 @@ impl Health {
             Moved if measures.face => None,
             Covered if measures.plain => Some(true),
             Covered => Some(measures.likeness?.is_hidden()),
-            Moved => {
-                let likeness = measures.likeness?;
-                Some(likeness.is_strange() && !likeness.is_hidden() && !measures.plain)
-            }
+            Moved if measures.plain => Some(false),
+            Moved => Some(measures.likeness?.is_elsewhere()),
         }
     }
 
