@@ -1,6 +1,9 @@
 //! The camera's life: what it shows is watched, in simulated time and through the real service.
 
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use doorward::camera::SceneWatch;
 use doorward::camera::background::ADOPT;
@@ -8,7 +11,12 @@ use doorward::camera::health::News;
 use doorward::camera::motion::GLANCE;
 use doorward::clock::Tick;
 use opencv::core::{Mat, Rect};
+use opencv::prelude::*;
+use rustix::process::Signal;
+use serde_json::Value;
 
+use crate::support::door::{Door, PATIENCE};
+use crate::support::faces::{PERSON, Sheet};
 use crate::support::scenery::{
     SIZE, Sensor, behind, blurred, hand, lit, plain, scene, shade_at, shaded, shifted,
 };
@@ -252,6 +260,184 @@ fn the_gate_stays_open_for_as_long_as_a_face_is_there() {
     ungated.watch = SceneWatch::new(false, ungated.now);
     ungated.plays(&still, 10.0, FPS);
     assert_eq!(ungated.looks, ungated.frames);
+}
+
+/// Alarms on the record: kind, alarm, first word of the detail.
+fn alarms(door: &Door) -> Vec<(String, String, String)> {
+    let word = |value: &Value| value.as_str().unwrap_or("-:").to_owned();
+    let first = |text: String| text.split(':').next().unwrap().to_owned();
+    door.json(&["events", "list", "--kind", "alarm"])
+        .iter()
+        .map(|event| {
+            let data = &event["data"];
+            let alarm = word(&data["alarm"]);
+            (word(&event["kind"]), alarm, first(word(&data["detail"])))
+        })
+        .collect()
+}
+
+fn told(kind: &str, alarm: &str, detail: &str) -> (String, String, String) {
+    (kind.to_owned(), alarm.to_owned(), detail.to_owned())
+}
+
+/// Puts a picture where another one is, for a service that reads it again and again.
+fn exchange(path: &std::path::Path, picture: &image::RgbImage) {
+    let new = path.with_extension("new");
+    picture
+        .save_with_format(&new, image::ImageFormat::Png)
+        .unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn a_frozen_picture_of_the_enrolled_person_is_an_alarm_and_opens_nothing() {
+    let door =
+        Door::new("[camera]\nsource = \"folder\"\npath = \"frames\"\nfps = 10.0\nrepeat = true\n");
+    door.enroll_sample_person();
+    std::fs::create_dir(door.path("frames")).unwrap();
+    let path = door.path("frames/0.png");
+    let face = Sheet::open().unwrap().face(PERSON[0]).unwrap();
+    let mut canvas = image::RgbImage::from_pixel(320, 240, image::Rgb([127; 3]));
+    image::imageops::replace(&mut canvas, &face, 107, 66);
+    exchange(&path, &canvas);
+    let mut service = door.start();
+    service.wait_for("\"ready\"");
+    let began = Instant::now();
+    service.wait_for("alarm raised");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(
+        alarms(&door),
+        [told("alarm.raised", "camera_fault", "frozen")]
+    );
+    assert_eq!(door.transitions(), ["secured"], "{}", service.log());
+
+    // The same face in a living picture opens: it was the freezing that kept it shut.
+    let alive = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0_u32.. {
+                if !alive.load(Ordering::Relaxed) {
+                    break;
+                }
+                for (x, y, pixel) in canvas.enumerate_pixels_mut() {
+                    pixel.0[1] ^= u8::from((x + y + n) % 8 == 0);
+                }
+                exchange(&path, &canvas);
+            }
+        });
+        service.wait_for("access granted");
+        service.wait_for("alarm cleared");
+        alive.store(false, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_covered_camera_is_tampered_with() {
+    let door = Door::new("[camera]\nsource = \"file\"\npath = \"clip.avi\"\n");
+    let sensor = Sensor::new(NOISE);
+    let size = opencv::core::Size::new(SIZE.0, SIZE.1);
+    let mjpg = opencv::videoio::VideoWriter::fourcc('M', 'J', 'P', 'G').unwrap();
+    let mut writer = opencv::videoio::VideoWriter::new_with_backend(
+        door.path("clip.avi"),
+        opencv::videoio::CAP_OPENCV_MJPEG,
+        mjpg,
+        15.0,
+        size,
+        true,
+    )
+    .unwrap();
+    for (scene, frames) in [(scene(1), 4 * 15), (hand(), 60 * 15)] {
+        for frame in sensor.film(&scene).iter().cycle().take(frames) {
+            writer.write(frame).unwrap();
+        }
+    }
+    writer.release().unwrap();
+    let mut service = door.start();
+    let line = service.wait_for("alarm raised");
+    assert!(
+        line.contains("covered: the usual scene is hidden"),
+        "{line}"
+    );
+    assert_eq!(alarms(&door), [told("alarm.raised", "tamper", "covered")]);
+}
+
+/// Sends frames as a network camera does (Motion JPEG over HTTP) until told to stop.
+fn serve(mut peer: TcpStream, pictures: &[Vec<u8>], send: &AtomicBool) -> std::io::Result<()> {
+    let _ = peer.read(&mut [0; 1024])?;
+    peer.write_all(
+        b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n",
+    )?;
+    for picture in pictures.iter().cycle() {
+        while !send.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let head = format!(
+            "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+            picture.len()
+        );
+        peer.write_all(head.as_bytes())?;
+        peer.write_all(picture)?;
+        peer.write_all(b"\r\n")?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_hangs_is_an_alarm_and_comes_back_by_itself() {
+    let jpeg = |mat: &Mat| {
+        let rgb: Vec<u8> = mat
+            .data_bytes()
+            .unwrap()
+            .chunks_exact(3)
+            .flat_map(|bgr| [bgr[2], bgr[1], bgr[0]])
+            .collect();
+        let (width, height) = (SIZE.0 as u32, SIZE.1 as u32);
+        let image = image::RgbImage::from_raw(width, height, rgb).unwrap();
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image
+            .write_to(&mut bytes, image::ImageFormat::Jpeg)
+            .unwrap();
+        bytes.into_inner()
+    };
+    let film = Sensor::new(NOISE).film(&scene(1));
+    let pictures: &'static [Vec<u8>] = film.iter().map(jpeg).collect::<Vec<_>>().leak();
+    let send: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(true)));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for peer in listener.incoming().map_while(Result::ok) {
+            // The camera's end of a connection that doorward has closed.
+            std::thread::spawn(move || serve(peer, pictures, send).ok());
+        }
+    });
+    let door = Door::new(&format!(
+        "[camera]\nsource = \"url\"\nurl = \"http://user:secret@127.0.0.1:{port}/live.mjpg\"\n"
+    ));
+    let mut service = door.start();
+    service.wait_for("camera opened");
+    send.store(false, Ordering::Relaxed);
+    let failed = service.wait_for("opening it again");
+    assert!(failed.contains("delivers no more frames"), "{failed}");
+    let raised = service.wait_for("alarm raised");
+    assert!(
+        raised.contains("silent: the camera delivers no frames"),
+        "{raised}"
+    );
+    send.store(true, Ordering::Relaxed);
+    service.wait_for("camera opened");
+    service.wait_for("alarm cleared");
+    let [raised, cleared] = &alarms(&door)[..] else {
+        panic!("{:?}", alarms(&door));
+    };
+    assert_eq!(raised, &told("alarm.raised", "camera_fault", "silent"));
+    assert_eq!(cleared, &told("alarm.cleared", "camera_fault", "-"));
+    let stop = Instant::now();
+    service.signal(Signal::TERM);
+    assert!(service.wait().success());
+    assert!(stop.elapsed() < PATIENCE);
+    assert!(!service.log().contains("secret"));
 }
 
 const FRAME: Rect = Rect {
