@@ -2,10 +2,18 @@
 //!
 //! Frames are never queued: the thread overwrites the [`FrameSlot`], vision takes the newest.
 //! A live source that fails is opened again with back-off for as long as the service runs; a
-//! file or folder that fails, or ends, ends the service.
+//! file or folder that fails, or ends, ends the service. [`SceneWatch`] tells whether the
+//! picture can be trusted, and which frames vision can skip.
 
+pub mod background;
 mod folder;
+pub mod health;
+mod mode;
+pub mod motion;
+mod rate;
+mod scene;
 mod slot;
+pub mod thumbnail;
 mod video;
 
 use std::path::PathBuf;
@@ -17,6 +25,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use opencv::core::{CV_8UC3, Mat};
 use opencv::prelude::*;
 
+pub use scene::{Look, SceneWatch};
 pub use slot::{FrameSlot, Taken};
 
 use crate::clock::Clock;
@@ -92,6 +101,11 @@ pub trait Source: Send {
 
     /// Device, address or path, and format, for the log.
     fn describe(&self) -> String;
+
+    /// What an installer should know: the source gives something else than it was asked for.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Opens the configured source.
@@ -108,9 +122,14 @@ pub fn open(config: &CameraConfig) -> Result<Box<dyn Source>, CameraError> {
 /// What happens to the camera, told to the service.
 #[derive(Debug)]
 pub enum CameraEvent {
-    /// It delivers.
-    Opened(String),
-    /// It failed, and will be opened again.
+    /// It is open.
+    Opened {
+        /// What it is and gives.
+        source: String,
+        /// What it does not give.
+        remark: Option<String>,
+    },
+    /// It failed, and will be opened again; told once for each cause.
     Failed(CameraError),
     /// It failed for good.
     Gone(CameraError),
@@ -136,11 +155,19 @@ pub fn capture(
             .build()
     };
     let mut pauses = backoff();
+    let mut told = None;
     while !stop.load(Ordering::Relaxed) {
         let error = match open(config) {
             Ok(mut source) => {
-                report(CameraEvent::Opened(source.describe()));
-                match pump(source.as_mut(), slot, clock, stop, || pauses = backoff()) {
+                report(CameraEvent::Opened {
+                    source: source.describe(),
+                    remark: source.remark(),
+                });
+                let delivered = || {
+                    pauses = backoff();
+                    told = None;
+                };
+                match pump(source.as_mut(), slot, clock, stop, delivered) {
                     Ok(()) if stop.load(Ordering::Relaxed) => return,
                     Ok(()) => return report(CameraEvent::Ended),
                     Err(error) => error,
@@ -151,7 +178,13 @@ pub fn capture(
         if !live {
             return report(CameraEvent::Gone(error));
         }
-        report(CameraEvent::Failed(error));
+        // A camera that stays away for a day must not fill the log.
+        let cause = error.to_string();
+        slot.complain(cause.clone());
+        if told.as_ref() != Some(&cause) {
+            told = Some(cause);
+            report(CameraEvent::Failed(error));
+        }
         let until = Instant::now() + pauses.next().unwrap_or(REOPEN.1);
         while Instant::now() < until && !stop.load(Ordering::Relaxed) {
             std::thread::sleep(NAP);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use opencv::core::Mat;
 
+use super::rate::FrameRate;
 use crate::clock::Tick;
 
 /// One frame's identity.
@@ -23,6 +24,9 @@ struct Newest {
     image: Mat,
     number: u64,
     captured: Tick,
+    rate: FrameRate,
+    /// Why there are no frames.
+    complaint: Option<String>,
 }
 
 /// Shared between the camera's thread and vision's.
@@ -39,8 +43,25 @@ impl FrameSlot {
         std::mem::swap(&mut newest.image, frame);
         newest.number += 1;
         newest.captured = captured;
+        newest.rate.count(captured);
+        newest.complaint = None;
         drop(newest);
         self.arrived.notify_one();
+    }
+
+    /// Says why no frames come; forgotten with the next frame.
+    pub fn complain(&self, cause: String) {
+        self.lock().complaint = Some(cause);
+    }
+
+    /// Why no frames come, if the camera's thread knows.
+    pub fn complaint(&self) -> Option<String> {
+        self.lock().complaint.clone()
+    }
+
+    /// Frames that arrived in a second, averaged over the newest 30; 0 after 5 s without one.
+    pub fn fps(&self, now: Tick) -> f64 {
+        self.lock().rate.per_second(now)
     }
 
     /// Waits for a frame newer than number `last` and swaps it into `frame`; `None` after `patience`.

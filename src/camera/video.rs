@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use opencv::core::Mat;
+use opencv::core::{Mat, Vector};
 use opencv::prelude::*;
-use opencv::videoio::{self, VideoCapture, VideoWriter};
+use opencv::videoio::{self, VideoCapture};
 
+use super::mode::Mode;
 use super::{CameraError, Read, Source};
 use crate::config::{CameraConfig, SourceKind};
+
+/// How long a stream may take to open, and to deliver its next frame, in milliseconds. FFmpeg's
+/// own 30 s would keep the camera's thread long after the alarm of silence.
+const STREAM_TIMEOUT_MS: i32 = 5_000;
 
 /// An open capture.
 pub(super) struct VideoSource {
@@ -16,6 +21,8 @@ pub(super) struct VideoSource {
     name: String,
     repeat: bool,
     pace: Option<Duration>,
+    /// What a V4L2 device was asked for.
+    asked: Option<Mode>,
 }
 
 impl VideoSource {
@@ -57,12 +64,25 @@ impl VideoSource {
         if config.source == SourceKind::File && !std::path::Path::new(&name).is_file() {
             return Err(not_opened());
         }
-        let mut capture = VideoCapture::from_file(&name, backend).map_err(opencv_failed)?;
+        let parameters: Vector<i32> = match config.source {
+            SourceKind::Url => [
+                videoio::CAP_PROP_OPEN_TIMEOUT_MSEC,
+                STREAM_TIMEOUT_MS,
+                videoio::CAP_PROP_READ_TIMEOUT_MSEC,
+                STREAM_TIMEOUT_MS,
+            ]
+            .into_iter()
+            .collect(),
+            _ => Vector::new(),
+        };
+        let mut capture = VideoCapture::from_file_with_params(&name, backend, &parameters)
+            .map_err(opencv_failed)?;
         if !capture.is_opened().map_err(opencv_failed)? {
             return Err(not_opened());
         }
-        if config.source == SourceKind::V4l2 {
-            ask_for_format(&mut capture, config).map_err(opencv_failed)?;
+        let asked = (config.source == SourceKind::V4l2).then(|| Mode::asked(config));
+        if let Some(mode) = &asked {
+            ask_for(mode, &mut capture).map_err(opencv_failed)?;
         }
         let fps = capture.get(videoio::CAP_PROP_FPS).map_err(opencv_failed)?;
         let pace = (config.source == SourceKind::File && fps > 0.0)
@@ -73,7 +93,21 @@ impl VideoSource {
             name: shown,
             repeat: config.repeat,
             pace,
+            asked,
         })
+    }
+
+    /// What the source says that it gives.
+    fn given(&self) -> Mode {
+        let property = |id| self.capture.get(id).unwrap_or_default();
+        // Float to integer saturates: whatever a driver says cannot overflow.
+        let format = (property(videoio::CAP_PROP_FOURCC) as u32).to_le_bytes();
+        Mode {
+            format: format.iter().all(u8::is_ascii_graphic).then_some(format),
+            width: property(videoio::CAP_PROP_FRAME_WIDTH) as u32,
+            height: property(videoio::CAP_PROP_FRAME_HEIGHT) as u32,
+            fps: property(videoio::CAP_PROP_FPS),
+        }
     }
 
     fn next(&mut self, frame: &mut Mat) -> Result<bool, CameraError> {
@@ -112,26 +146,28 @@ impl Source for VideoSource {
     }
 
     fn describe(&self) -> String {
-        let property = |id| self.capture.get(id).unwrap_or_default();
-        format!(
-            "{} ({}x{} at {:.0} fps)",
-            self.name,
-            property(videoio::CAP_PROP_FRAME_WIDTH),
-            property(videoio::CAP_PROP_FRAME_HEIGHT),
-            property(videoio::CAP_PROP_FPS),
-        )
+        match &self.asked {
+            Some(asked) => format!("{} ({}; asked for {asked})", self.name, self.given()),
+            None => format!("{} ({})", self.name, self.given()),
+        }
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.asked.as_ref()?.compare(&self.given())
     }
 }
 
-/// Asks a V4L2 device for MJPG (USB has no room for raw frames at speed), size and rate, and
-/// for as few buffered frames as it can: old frames are worth nothing. It may give something else.
-fn ask_for_format(capture: &mut VideoCapture, config: &CameraConfig) -> Result<(), opencv::Error> {
-    let mjpg = VideoWriter::fourcc('M', 'J', 'P', 'G')?;
+/// Asks a V4L2 device for a mode, the pixel format first (sizes and rates depend on it), and for
+/// as few buffered frames as it can: old frames are worth nothing. It may give something else.
+fn ask_for(mode: &Mode, capture: &mut VideoCapture) -> Result<(), opencv::Error> {
+    if let Some(format) = mode.format {
+        let format = f64::from(u32::from_le_bytes(format));
+        capture.set(videoio::CAP_PROP_FOURCC, format)?;
+    }
     for (property, value) in [
-        (videoio::CAP_PROP_FOURCC, f64::from(mjpg)),
-        (videoio::CAP_PROP_FRAME_WIDTH, f64::from(config.width)),
-        (videoio::CAP_PROP_FRAME_HEIGHT, f64::from(config.height)),
-        (videoio::CAP_PROP_FPS, config.fps),
+        (videoio::CAP_PROP_FRAME_WIDTH, f64::from(mode.width)),
+        (videoio::CAP_PROP_FRAME_HEIGHT, f64::from(mode.height)),
+        (videoio::CAP_PROP_FPS, mode.fps),
         (videoio::CAP_PROP_BUFFERSIZE, 1.0),
     ] {
         capture.set(property, value)?;

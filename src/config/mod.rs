@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
 pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
-    MqttConfig, RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    MqttConfig, PixelFormat, RelayConfig, RelayDriver, SourceKind, StoreConfig,
 };
 
 use crate::event::wire::Wire;

@@ -42,6 +42,18 @@ pub enum SourceKind {
     Folder,
 }
 
+/// Which pixel format a V4L2 device is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PixelFormat {
+    /// Compressed: USB has no room for raw frames at full rate.
+    Mjpg,
+    /// Raw.
+    Yuyv,
+    /// The device's own choice.
+    Any,
+}
+
 /// `[camera]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,6 +71,8 @@ pub struct CameraConfig {
     /// For `file` and `folder`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Pixel format asked of a V4L2 device.
+    pub format: PixelFormat,
     /// Frame width asked of a V4L2 device, in pixels.
     pub width: u32,
     /// Frame height asked of a V4L2 device, in pixels.
@@ -67,6 +81,8 @@ pub struct CameraConfig {
     pub fps: f64,
     /// Whether a file or folder starts again at its end.
     pub repeat: bool,
+    /// Whether frames without motion are skipped while nobody is in view.
+    pub motion_gate: bool,
 }
 
 impl Default for CameraConfig {
@@ -77,10 +93,12 @@ impl Default for CameraConfig {
             pipeline: None,
             url: None,
             path: None,
+            format: PixelFormat::Mjpg,
             width: 640,
             height: 480,
             fps: 15.0,
             repeat: false,
+            motion_gate: true,
         }
     }
 }

@@ -231,19 +231,21 @@ pub enum SecureCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alarm {
-    /// The camera delivers no frames.
+    /// The camera delivers no frames, or none that show anything.
     CameraFault,
     /// Events could not be written.
     Storage,
     /// A picture of an enrolled person was shown to the camera.
     SpoofSuspected,
+    /// Somebody seems to have covered, turned or dazzled the camera.
+    Tamper,
 }
 
 impl Alarm {
     /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
     #[must_use]
     pub fn is_attack(self) -> bool {
-        matches!(self, Alarm::SpoofSuspected)
+        matches!(self, Alarm::SpoofSuspected | Alarm::Tamper)
     }
 
     /// The machine-readable word.
@@ -253,6 +255,7 @@ impl Alarm {
             Alarm::CameraFault => "camera_fault",
             Alarm::Storage => "storage",
             Alarm::SpoofSuspected => "spoof_suspected",
+            Alarm::Tamper => "tamper",
         }
     }
 }

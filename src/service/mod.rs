@@ -168,6 +168,7 @@ async fn supervise(
         store: Store::open(&config.store.path, None)?,
         slot: Arc::clone(&slot),
         clock: Arc::clone(&clock),
+        motion_gate: config.camera.motion_gate,
         keeper: to_keeper.clone(),
         stop: Arc::clone(&stop),
     };
@@ -223,7 +224,12 @@ fn start_camera(
     start("camera", notices, move || {
         let mut failure = None;
         camera::capture(&config, &slot, &clock, &stop, |event| match event {
-            CameraEvent::Opened(source) => tracing::info!(source, "camera opened"),
+            CameraEvent::Opened { source, remark } => {
+                tracing::info!(source, "camera opened");
+                if let Some(remark) = remark {
+                    tracing::warn!(remark, "the camera does not give what it was asked for");
+                }
+            }
             CameraEvent::Failed(error) => tracing::warn!(%error, "camera failed; opening it again"),
             CameraEvent::Gone(error) => failure = Some(error),
             CameraEvent::Ended => {

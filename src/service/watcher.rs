@@ -1,7 +1,7 @@
 //! Vision's thread: looks at the newest frame and tells the keeper what is in it.
 //!
 //! It never touches the relay or the record. It also notices within a second that the CLI
-//! changed the gallery, and that the camera fell silent.
+//! changed the gallery; what is wrong with the camera's picture it tells as alarms.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,18 +12,17 @@ use opencv::core::Mat;
 
 use super::ServiceError;
 use super::keeper::Message;
-use crate::camera::FrameSlot;
+use crate::camera::health::News;
+use crate::camera::{FrameSlot, SceneWatch};
 use crate::clock::{Clock, Tick};
-use crate::event::Alarm;
 use crate::gallery::{Gallery, Member};
 use crate::pipeline::Pipeline;
 use crate::presentation::Report;
 use crate::store::{Store, StoreError};
+use crate::vision::VisionError;
 
 /// How often the gallery's revision is compared: a change by the CLI counts within a second.
 const REFRESH: Duration = Duration::from_millis(250);
-/// A camera silent for so long is an alarm.
-const SILENCE: Duration = Duration::from_secs(8);
 
 /// What the thread works with.
 pub(super) struct Watcher {
@@ -31,6 +30,8 @@ pub(super) struct Watcher {
     pub(super) store: Store,
     pub(super) slot: Arc<FrameSlot>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether frames without motion are skipped.
+    pub(super) motion_gate: bool,
     pub(super) keeper: Sender<Message>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -43,8 +44,7 @@ impl Watcher {
         let mut checked: Option<Tick> = None;
         let mut frame = Mat::default();
         let mut last = 0;
-        let mut heard = self.clock.tick();
-        let mut silent = false;
+        let mut scene = SceneWatch::new(self.motion_gate, self.clock.tick());
         while !self.stop.load(Ordering::Relaxed) {
             let now = self.clock.tick();
             if checked.is_none_or(|at| now.since(at) >= REFRESH) {
@@ -55,19 +55,22 @@ impl Watcher {
                 }
             }
             let Some(taken) = self.slot.take_newer(last, &mut frame, REFRESH) else {
-                if !silent && self.clock.tick().since(heard) >= SILENCE {
-                    silent = true;
-                    let detail = format!("no frame for {} s", SILENCE.as_secs());
-                    self.tell_alarm(Some(detail));
-                }
+                let cause = self.slot.complaint();
+                self.tell_alarms(scene.silence(cause.as_deref(), self.clock.tick()));
                 continue;
             };
             last = taken.number;
-            heard = self.clock.tick();
-            if std::mem::take(&mut silent) {
-                self.tell_alarm(None);
+            let seen = scene
+                .frame(&frame, taken.captured)
+                .map_err(VisionError::from)?;
+            self.tell_alarms(seen.news);
+            if !seen.wanted {
+                continue;
             }
             let look = self.pipeline.look(&frame, &gallery, taken.captured)?;
+            if self.pipeline.sees_a_face() {
+                scene.face_in_view(taken.captured);
+            }
             for track in look.gone {
                 tracing::info!(track = track.0, "face gone");
             }
@@ -105,9 +108,10 @@ impl Watcher {
         Ok(Some(gallery))
     }
 
-    fn tell_alarm(&self, detail: Option<String>) {
-        let alarm = Alarm::CameraFault;
-        self.tell(Message::Alarm { alarm, detail });
+    fn tell_alarms(&self, news: Vec<News>) {
+        for News { alarm, detail } in news {
+            self.tell(Message::Alarm { alarm, detail });
+        }
     }
 
     /// The keeper only goes away when the service ends, and then nothing is left to be told.

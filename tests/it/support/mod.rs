@@ -10,6 +10,7 @@ pub mod door;
 pub mod faces;
 pub mod pki;
 pub mod proxy;
+pub mod scenery;
 pub mod script;
 pub mod sender;
 pub mod small_disk;
