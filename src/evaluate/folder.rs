@@ -13,6 +13,7 @@ use super::files::{Labelled, Layout, Person};
 use super::identification::{Identification, Rules, Subject, Unusable, identify};
 use super::scores::Scores;
 use super::subject::{FaceChoice, Reader};
+use crate::recognition::{Security, Thresholds};
 use crate::vision::VisionError;
 
 /// What is to be evaluated.
@@ -26,8 +27,6 @@ pub struct Settings {
     pub fuse: usize,
     /// The door's rules.
     pub rules: Rules,
-    /// Thresholds with names, for verification.
-    pub thresholds: Vec<(String, f32)>,
 }
 
 /// Everybody's pictures after reading.
@@ -77,7 +76,9 @@ pub struct FolderReport {
     pub strangers: usize,
     /// Their pictures.
     pub stranger_pictures: usize,
-    /// Similarity in force.
+    /// How strict the door is.
+    pub security: Security,
+    /// Similarity in force for one comparison; a large gallery raises it.
     pub threshold: f32,
     /// Margin in force.
     pub margin: f32,
@@ -192,11 +193,12 @@ impl FolderReport {
             pictures: count(&faces.people),
             strangers: faces.strangers.len(),
             stranger_pictures: count(&faces.strangers),
-            threshold: rules.threshold,
+            security: rules.security,
+            threshold: rules.threshold(1),
             margin: rules.margin,
             failures,
             several_faces,
-            verification: compared.verification(&settings.thresholds),
+            verification: compared.verification(&named_thresholds(rules, &compared.scores)),
             identification: settings.enroll.iter().map(run).collect(),
             weak_spots: compared.weak_spots,
             suspicions: compared.suspicions,
@@ -208,4 +210,30 @@ impl FolderReport {
             scores: compared.scores,
         }
     }
+}
+
+/// The levels of security, the threshold of one's own, and what would give round rates here.
+fn named_thresholds(rules: &Rules, scores: &Scores) -> Vec<(String, f32)> {
+    let level = |name: &str, security| {
+        let thresholds = Thresholds::of(security, rules.custom, 1, &rules.calibration);
+        (name.to_owned(), thresholds.claim)
+    };
+    let mut named = vec![
+        level("standard", Security::Standard),
+        level("high", Security::High),
+    ];
+    if rules.security == Security::Custom {
+        named.push(level("custom", Security::Custom));
+    }
+    for (name, rate) in [
+        ("fmr_1e-3_here", 1e-3),
+        ("fmr_1e-4_here", 1e-4),
+        ("fmr_1e-5_here", 1e-5),
+    ] {
+        // With fewer pairs than that, a rate so low cannot be seen.
+        if scores.impostor().len() as f64 * rate >= 1.0 {
+            named.extend(scores.threshold_for(rate).map(|t| (name.to_owned(), t)));
+        }
+    }
+    named
 }

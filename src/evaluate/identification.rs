@@ -15,7 +15,9 @@ use super::subject::{Picture, Sample};
 use crate::event::{PersonId, PersonRef};
 use crate::gallery::{Gallery, Match, Verdict};
 use crate::presentation::fusion::fuse;
+use crate::recognition::{Security, Thresholds};
 use crate::store::{GalleryPerson, PersonStatus};
+use crate::vision::pack::Calibration;
 use crate::vision::{Embedding, QualityLimits};
 
 /// Somebody's pictures after reading.
@@ -30,8 +32,12 @@ pub struct Subject {
 /// What is demanded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// Similarity in force.
-    pub threshold: f32,
+    /// How strict the door is.
+    pub security: Security,
+    /// The threshold of [`Security::Custom`].
+    pub custom: Option<f32>,
+    /// What the pack's similarities mean.
+    pub calibration: Calibration,
     /// How far the second person must be behind.
     pub margin: f32,
     /// The least quality of an image to be enrolled.
@@ -42,6 +48,14 @@ pub struct Rules {
     pub probes: Option<usize>,
     /// Share of strangers who may be accepted, for the recommended threshold.
     pub wanted_fpir: f64,
+}
+
+impl Rules {
+    /// The similarity in force with so many people enrolled.
+    #[must_use]
+    pub fn threshold(&self, people: usize) -> f32 {
+        Thresholds::of(self.security, self.custom, people, &self.calibration).claim
+    }
 }
 
 /// A picture that could not take part, or could not be enrolled.
@@ -150,6 +164,8 @@ pub struct Identification {
     pub not_enrolled: Vec<String>,
     /// Templates in the gallery.
     pub templates: usize,
+    /// Similarity in force for a gallery of so many people.
+    pub threshold: f32,
     /// Pictures that were refused for enrollment.
     pub enroll_failures: Vec<Unusable>,
     /// Probes that could not be used.
@@ -255,8 +271,10 @@ pub fn identify(
         .map_or(0, Vec::len);
     let enrolled = members.len();
     let gallery = Gallery::new(members, dimensions);
+    let threshold = rules.threshold(enrolled);
     let search = |fused| Run {
         gallery: &gallery,
+        threshold,
         mated: &mated,
         strangers: &apart,
         failed_mated,
@@ -269,6 +287,7 @@ pub fn identify(
         skipped,
         not_enrolled,
         templates: gallery.templates(),
+        threshold,
         enroll_failures,
         probe_failures,
         single: search(1).searches(),
@@ -299,6 +318,7 @@ struct Run<'a> {
     strangers: &'a [Probes<'a>],
     failed_mated: usize,
     fused: usize,
+    threshold: f32,
     rules: &'a Rules,
 }
 
@@ -314,7 +334,7 @@ struct Searched<'a> {
 
 impl Run<'_> {
     fn searches(&self) -> Searches {
-        let (threshold, margin) = (self.rules.threshold, self.rules.margin);
+        let (threshold, margin) = (self.threshold, self.rules.margin);
         let mated = self.search(self.mated);
         let strangers = self.search(self.strangers);
         let mut misses = Vec::new();

@@ -32,7 +32,7 @@ pub fn folder_page(report: &FolderReport) -> Result<String, ReportError> {
     let runs: Vec<Markup> = report
         .identification
         .iter()
-        .map(|run| identification(run, marked))
+        .map(identification)
         .collect::<Result<_, _>>()?;
     let body = html! {
         (facts(&[
@@ -40,7 +40,7 @@ pub fn folder_page(report: &FolderReport) -> Result<String, ReportError> {
             ("model", report.model_id.clone()),
             ("people", format!("{} with {} pictures", report.people, report.pictures)),
             ("strangers", format!("{} with {} pictures", report.strangers, report.stranger_pictures)),
-            ("threshold in force", format!("{:.3}, margin {:.3}", report.threshold, report.margin)),
+            ("threshold in force", format!("{:.3} ({:?}), margin {:.3}", report.threshold, report.security, report.margin)),
             ("several faces", format!("{} pictures; one face was taken ({:?})", report.several_faces.len(), report.face_choice)),
         ]))
         h2 { "Verification: every picture against every other one" }
@@ -72,7 +72,7 @@ pub fn folder_page(report: &FolderReport) -> Result<String, ReportError> {
     Ok(page("Face recognition on labelled pictures", &body))
 }
 
-fn identification(run: &Identification, marked: f64) -> Result<Markup, ReportError> {
+fn identification(run: &Identification) -> Result<Markup, ReportError> {
     let columns: Vec<&Searches> = [Some(&run.single), run.fused.as_ref()]
         .into_iter()
         .flatten()
@@ -104,7 +104,8 @@ fn identification(run: &Identification, marked: f64) -> Result<Markup, ReportErr
         p {
             (run.enrolled) " people enrolled with " (run.templates) " templates; "
             (run.skipped) " people have too few pictures, "
-            (run.not_enrolled.len()) " could not be enrolled."
+            (run.not_enrolled.len()) " could not be enrolled. "
+            "Threshold " (format!("{:.3}", run.threshold)) " for a gallery of this size."
             @if run.single.non_mated == NonMated::LeftOut {
                 " There are no strangers: each probe was also searched for as if its person were not enrolled."
             }
@@ -131,7 +132,7 @@ fn identification(run: &Identification, marked: f64) -> Result<Markup, ReportErr
             }
         }
         (figure("Error rates over the threshold", &names(&series),
-            over_threshold(&series, 0.0..1.0, 1e-3, marked)?))
+            over_threshold(&series, 0.0..1.0, 1e-3, f64::from(run.threshold))?))
         @for searches in &columns {
             @if !searches.misses.is_empty() || !searches.false_accepts.is_empty() {
                 h3 { "Errors, " (title(searches)) }
