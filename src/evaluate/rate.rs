@@ -69,16 +69,14 @@ impl std::fmt::Display for Rate {
     }
 }
 
-/// Two decimals for what is seen with two, more for what would look like nothing.
+/// Two decimals, and for less than that two digits: a small rate must not look like nothing.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 {
-        "0".to_owned()
-    } else if percent < 0.1 {
-        format!("{percent:.2e}")
-    } else {
-        format!("{percent:.2}")
+        return "0".to_owned();
     }
+    let decimals = (1.0 - percent.log10().floor()).clamp(2.0, 12.0);
+    format!("{percent:.*}", decimals as usize)
 }
 
 #[cfg(test)]
@@ -103,6 +101,13 @@ mod tests {
         let half = Rate::of(5, 10);
         assert!((half.low - 0.187_086).abs() < 1e-6, "{}", half.low);
         assert!((half.high - 0.812_914).abs() < 1e-6, "{}", half.high);
+    }
+
+    #[test]
+    fn small_rates_stay_visible() {
+        assert_eq!(percent(0.0693), "6.93");
+        assert_eq!(percent(7.0e-6), "0.00070");
+        assert_eq!(percent(1.0), "100.00");
     }
 
     #[test]
