@@ -61,6 +61,12 @@ pub enum FolderError {
         path = .0.display()
     )]
     Empty(PathBuf),
+    /// There is nothing to be shown in it.
+    #[error(
+        "{path}: no presentations; expected loose images, video files, or folders of frames",
+        path = .0.display()
+    )]
+    NoPresentations(PathBuf),
     /// One person cannot be taken for another.
     #[error("{path}: at least two people are needed, found only {name:?}", path = path.display())]
     OnePerson {

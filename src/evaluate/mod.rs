@@ -15,12 +15,14 @@
 //! | [`identification`] | enrolled people and strangers searched for | yes |
 //! | [`folder`] | all of that for a folder | reads pictures |
 //! | [`pairs`] | LFW's list of pairs and its protocol; drawing such a list | reads pictures |
+//! | [`liveness`] | live faces and attacks shown to the door's evidence | reads pictures |
 //! | [`report`] | an HTML page of it | writes the page |
 
 pub mod comparison;
 pub mod files;
 pub mod folder;
 pub mod identification;
+pub mod liveness;
 pub mod pairs;
 pub mod rate;
 pub mod report;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use image::{RgbImage, imageops};
 use serde_json::Value;
 
+use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, stderr};
 use crate::support::faces::{Cell, STRANGERS, Sheet};
 
@@ -77,8 +78,7 @@ fn a_folder_is_evaluated_and_reported() {
         "folder",
         text(&root),
         "--enroll",
-        "3",
-        "4",
+        "3,4",
         "--report",
         text(&page),
     ];
@@ -255,4 +255,81 @@ fn pairs_are_drawn_and_evaluated() {
     std::fs::write(&list, "1\nSam\t1\t99\nSam\t1\tNobody\t1\n").unwrap();
     let error = stderr(&door.run(&paths));
     assert!(error.contains("line 2: Sam has no picture 99"), "{error}");
+}
+
+#[test]
+fn liveness_is_evaluated_by_species() {
+    let door = Door::new("");
+    let sheet = Sheet::open().unwrap();
+    let live = door.path("live");
+    std::fs::create_dir(&live).unwrap();
+    sheet
+        .save(&[Cell::at(0, 0), Cell::at(0, 1)], &live)
+        .unwrap();
+    let clip = door.path("attacks/phone");
+    std::fs::create_dir_all(&clip).unwrap();
+    let scenes = [
+        Scene::empty(0.1),
+        Scene::visitor(&sheet.face(STRANGERS[1]).unwrap(), 0.6),
+    ];
+    let frames = clip::write(&clip.join("clip.avi"), &scenes).unwrap();
+    let blank = door.path("attacks/blank");
+    std::fs::create_dir_all(blank.join("frames")).unwrap();
+    for name in ["1.png", "2.png", "3.png"] {
+        let path = blank.join("frames").join(name);
+        RgbImage::new(160, 120).save(path).unwrap();
+    }
+    let page = door.path("liveness.html");
+    let attack = |name: &str, folder: &Path| format!("{name}={}", folder.display());
+    let (phone, nothing) = (attack("phone", &clip), attack("<none>", &blank));
+    let report = &door.json(&[
+        "evaluate",
+        "liveness",
+        "--bona-fide",
+        text(&live),
+        "--attack",
+        &phone,
+        "--attack",
+        &nothing,
+        "--report",
+        text(&page),
+    ])[0];
+    has_keys(
+        report,
+        &[
+            "pack",
+            "still_frames",
+            "bona_fide",
+            "attacks",
+            "worst_species",
+        ],
+    );
+    assert_eq!(report["bona_fide"]["bpcer"]["trials"], 2);
+    assert_eq!(report["bona_fide"]["presentations"][0]["frames"], 3);
+    let attacks = report["attacks"].as_array().unwrap();
+    assert_eq!(attacks[0]["name"], "phone");
+    assert_eq!(attacks[0]["presentations"][0]["frames"], frames);
+    // Nothing but background has no face, so it gets no response.
+    assert_eq!(attacks[1]["apnrr"]["count"], 1);
+    assert_eq!(attacks[1]["apcer"]["count"], 0);
+    let html = stands_alone(&page);
+    assert!(html.contains("&lt;none&gt;"));
+
+    let empty = door.path("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let wrong = attack("print", &empty);
+    let output = door.run(&[
+        "evaluate",
+        "liveness",
+        "--bona-fide",
+        text(&live),
+        "--attack",
+        &wrong,
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("no presentations"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -30,8 +30,8 @@ pub(super) struct Args {
     /// The folder.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Pictures of each person that are enrolled; several values make several runs.
-    #[arg(long, value_name = "K", default_values_t = [3], num_args = 1.., value_parser = clap::value_parser!(u32).range(1..))]
+    /// Pictures of each person that are enrolled; give it again, or 1,3,5, for several runs.
+    #[arg(long, value_name = "K", default_values_t = [3], value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     enroll: Vec<u32>,
     /// At most so many probes of each person.
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
@@ -82,7 +82,10 @@ impl Args {
         let pictures = |people: &[doorward::evaluate::files::Person]| -> usize {
             people.iter().map(|person| person.pictures.len()).sum()
         };
-        let bar = progress(pictures(&listed.people) + pictures(&listed.strangers))?;
+        let bar = progress(
+            pictures(&listed.people) + pictures(&listed.strangers),
+            "pictures",
+        )?;
         let mut reader = Reader::new(&mut vision, settings.choice);
         let faces = Faces::read(&mut reader, &listed, || bar.inc(1))?;
         bar.finish_and_clear();

@@ -1,6 +1,7 @@
 //! `doorward evaluate`: how well faces are recognised, measured on one's own pictures.
 
 mod folder;
+mod liveness;
 mod make_pairs;
 mod pairs;
 
@@ -19,6 +20,8 @@ Pictures of people, one folder each, and strangers who must stay outside:
 By LFW's protocol, on its own list or on one of your own:
   doorward evaluate pairs --pairs pairs.txt --root lfw/
   doorward evaluate make-pairs --root photos/ --folds 4 --pairs-per-fold 30 --seed 1 --out pairs.txt
+Live faces against prints and screens:
+  doorward evaluate liveness --bona-fide live/ --attack print=prints/ phone=phones/
 
 Nothing is enrolled, recorded or sent, and no door is opened.";
 
@@ -36,6 +39,7 @@ enum Verb {
     Folder(folder::Args),
     Pairs(pairs::Args),
     MakePairs(make_pairs::Args),
+    Liveness(liveness::Args),
 }
 
 impl Args {
@@ -44,6 +48,7 @@ impl Args {
             Verb::Folder(args) => args.run(context),
             Verb::Pairs(args) => args.run(context),
             Verb::MakePairs(args) => args.run(context),
+            Verb::Liveness(args) => args.run(context),
         }
     }
 }
@@ -101,11 +106,12 @@ impl From<Choice> for FaceChoice {
     }
 }
 
-/// A bar over so many pictures; it vanishes where nobody watches.
-fn progress(pictures: usize) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures  {eta} left")
+/// A bar over so many of `what`; it vanishes where nobody watches.
+fn progress(count: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}  {eta} left")
         .context("progress style")?;
-    Ok(ProgressBar::new(u64::try_from(pictures)?).with_style(style))
+    let bar = ProgressBar::new(u64::try_from(count)?).with_style(style);
+    Ok(bar.with_message(what))
 }
 
 /// Read-only, so that the file that is meant can be told apart from one that is not there.

@@ -55,7 +55,7 @@ impl Args {
             model_id: &pack.embedding().model_id,
             face_choice: self.face.into(),
         };
-        let bar = progress(found.pictures().len())?;
+        let bar = progress(found.pictures().len(), "pictures")?;
         let mut reader = Reader::new(&mut vision, about.face_choice);
         let threshold = self.threshold.unwrap_or(standard);
         let report = found.evaluate(&mut reader, threshold, about, || bar.inc(1))?;

@@ -39,7 +39,7 @@ pub(super) fn log_log(
         let mut chart = builder(&area)
             .build_cartesian_2d((floor..1.0).log_scale(), (floor..1.0).log_scale())
             .map_err(failed)?;
-        mesh(&mut chart, x, y, &|rate| share(*rate))?;
+        mesh(&mut chart, (x, &share), (y, &share))?;
         for (line, (r, g, b)) in series.iter().zip(COLOURS) {
             let points: Vec<(f64, f64)> = line
                 .points
@@ -67,7 +67,7 @@ pub(super) fn over_threshold(
         let mut chart = builder(&area)
             .build_cartesian_2d(across.clone(), (floor..1.0).log_scale())
             .map_err(failed)?;
-        mesh(&mut chart, "threshold", "error rate", &|rate| share(*rate))?;
+        mesh(&mut chart, ("threshold", &plain), ("error rate", &share))?;
         let ends = vec![(marked, floor), (marked, 1.0)];
         chart
             .draw_series([PathElement::new(ends, INK.stroke_width(1))])
@@ -114,7 +114,7 @@ pub(super) fn histogram(
         let mut chart = builder(&area)
             .build_cartesian_2d(across.clone(), 0.0..highest)
             .map_err(failed)?;
-        mesh(&mut chart, x, "share of them", &|rate| share(*rate))?;
+        mesh(&mut chart, (x, &plain), ("share of them", &share))?;
         let ends = vec![(marked, 0.0), (marked, highest)];
         chart
             .draw_series([PathElement::new(ends, INK.stroke_width(1))])
@@ -135,6 +135,9 @@ pub(super) fn histogram(
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
+/// What an axis shows, and how its numbers are written.
+type Axis<'a> = (&'a str, &'a dyn Fn(f64) -> String);
+
 fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
     builder
@@ -146,9 +149,8 @@ fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
 
 fn mesh<X, Y>(
     chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
-    x: &str,
-    y: &str,
-    y_text: &dyn Fn(&f64) -> String,
+    (x, x_text): Axis<'_>,
+    (y, y_text): Axis<'_>,
 ) -> Result<(), ReportError>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
@@ -162,7 +164,8 @@ where
         .bold_line_style(INK.mix(0.3))
         .light_line_style(INK.mix(0.1))
         .label_style(("sans-serif", 12, &INK))
-        .y_label_formatter(y_text)
+        .x_label_formatter(&|value| x_text(*value))
+        .y_label_formatter(&|value| y_text(*value))
         .draw()
         .map_err(failed)
 }
@@ -172,10 +175,15 @@ fn share(rate: f64) -> String {
     if rate >= 0.01 || rate == 0.0 {
         format!("{:.0} %", rate * 100.0)
     } else if rate >= 0.0001 {
-        format!("{} %", rate * 100.0)
+        format!("{:.2} %", rate * 100.0)
     } else {
         format!("{rate:.0e}")
     }
+}
+
+/// A similarity or a score as people read it.
+fn plain(value: f64) -> String {
+    format!("{value:.1}")
 }
 
 /// Inside an HTML page the namespace goes without saying, and the page names no address at all.

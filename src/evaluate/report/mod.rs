@@ -6,6 +6,7 @@
 
 mod chart;
 mod folder;
+mod liveness;
 mod page;
 mod pairs;
 
@@ -13,6 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use folder::folder_page;
+pub use liveness::liveness_page;
 pub use pairs::pairs_page;
 
 /// Why there is no report.
