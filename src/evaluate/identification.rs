@@ -58,12 +58,25 @@ impl Rules {
     }
 }
 
+/// Limits that every face passes.
+pub const ANY_QUALITY: QualityLimits = QualityLimits {
+    min_detector_score: 0.0,
+    min_eye_distance_px: 0.0,
+    min_sharpness: 0.0,
+    min_brightness: 0.0,
+    min_contrast: 0.0,
+    max_overexposed: 1.0,
+    max_yaw_deg: f32::INFINITY,
+    max_pitch_deg: f32::INFINITY,
+    min_edge_gap: f32::NEG_INFINITY,
+};
+
 /// A picture that could not take part, or could not be enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unusable {
     /// The file.
     pub file: PathBuf,
-    /// `no_face`, `unusable`, `too_small` or `too_blurred`.
+    /// `no_face`, `unusable`, or the word of the failed quality limit, such as `too_blurred`.
     pub reason: &'static str,
     /// For people.
     pub message: String,
@@ -181,7 +194,6 @@ pub struct Identification {
 /// # Errors
 /// The reason, with the file.
 pub fn usable<'a>(picture: &'a Picture, limits: &QualityLimits) -> Result<&'a Sample, Unusable> {
-    use crate::vision::QualityFailure;
     let refused = |reason, message: String| Unusable {
         file: picture.path.clone(),
         reason,
@@ -191,13 +203,10 @@ pub fn usable<'a>(picture: &'a Picture, limits: &QualityLimits) -> Result<&'a Sa
         .sample
         .as_ref()
         .map_err(|failure| refused(failure.code(), failure.to_string()))?;
-    sample.quality.check(limits).map_err(|failure| {
-        let reason = match failure {
-            QualityFailure::TooSmall { .. } => "too_small",
-            QualityFailure::TooBlurred { .. } => "too_blurred",
-        };
-        refused(reason, failure.to_string())
-    })?;
+    sample
+        .quality
+        .check(limits)
+        .map_err(|failure| refused(failure.problem.as_str(), failure.to_string()))?;
     Ok(sample)
 }
 
@@ -426,7 +435,7 @@ impl Run<'_> {
             for part in person.samples.chunks(self.fused) {
                 let probe = fuse(
                     part.iter()
-                        .map(|(_, sample)| (&sample.embedding, sample.quality.score())),
+                        .map(|(_, sample)| (&sample.embedding, sample.quality.weight())),
                 );
                 let found = match part {
                     // One picture is searched for as it is.
@@ -500,6 +509,7 @@ mod tests {
     use super::*;
     use crate::evaluate::subject::Failure;
     use crate::vision::Quality;
+    use crate::vision::pose::HeadPose;
 
     fn picture(direction: [f32; 3], sharpness: f32) -> Picture {
         Picture {
@@ -511,6 +521,11 @@ mod tests {
                     detector_score: 1.0,
                     eye_distance_px: 40.0,
                     sharpness,
+                    brightness: 120.0,
+                    contrast: 50.0,
+                    overexposed: 0.0,
+                    pose: HeadPose::default(),
+                    edge_gap: 1.0,
                 },
             }),
         }
@@ -525,8 +540,8 @@ mod tests {
 
     fn rules(threshold: f32, margin: f32) -> Rules {
         let limits = |min_sharpness| QualityLimits {
-            min_eye_distance_px: 20.0,
             min_sharpness,
+            ..ANY_QUALITY
         };
         Rules {
             security: Security::Custom,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use doorward::config::Config;
 use doorward::evaluate::files::{Labelled, Layout};
 use doorward::evaluate::folder::{Faces, FolderReport, Settings};
-use doorward::evaluate::identification::{Identification, NonMated, Rules, Searches};
+use doorward::evaluate::identification::{ANY_QUALITY, Identification, NonMated, Rules, Searches};
 use doorward::evaluate::report::folder_page;
 use doorward::evaluate::subject::Reader;
 use doorward::recognition::Security;
+use doorward::vision::Vision;
 use doorward::vision::pack::ModelPack;
-use doorward::vision::{QualityLimits, Vision};
 
 use super::{Choice, Context, Outcome, ReportArgs, print_rows, progress};
 
@@ -39,14 +39,9 @@ pub(super) struct Args {
     /// Also fuse so many probes into one, as the door fuses what it sees; 1 leaves that out.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     fuse: u32,
-    /// How strict the door is.
-    #[arg(
-        long,
-        value_enum,
-        default_value = "standard",
-        conflicts_with = "threshold"
-    )]
-    security: Level,
+    /// How strict the door is; as the configuration says, by default.
+    #[arg(long, value_enum, conflicts_with = "threshold")]
+    security: Option<Level>,
     /// A similarity of your own instead, 0 to 1.
     #[arg(long, value_name = "T", value_parser = similarity)]
     threshold: Option<f32>,
@@ -56,7 +51,7 @@ pub(super) struct Args {
     /// Which of several faces in a picture is meant.
     #[arg(long, value_enum, default_value = "prominent")]
     face: Choice,
-    /// Take pictures of any quality, as if the limits of [recognition] were zero.
+    /// Take pictures of any quality, as if [recognition] had no limits.
     #[arg(long)]
     any_quality: bool,
     #[command(flatten)]
@@ -102,29 +97,27 @@ impl Args {
 
     fn settings(&self, config: &Config, pack: &ModelPack) -> Settings {
         let rules = &config.recognition;
-        let limits = |min_sharpness| QualityLimits {
-            min_eye_distance_px: if self.any_quality {
-                0.0
-            } else {
-                rules.min_eye_distance_px
-            },
-            min_sharpness: if self.any_quality { 0.0 } else { min_sharpness },
+        let limits = |limits| match self.any_quality {
+            true => ANY_QUALITY,
+            false => limits,
+        };
+        let (security, custom) = match (self.threshold, self.security) {
+            (Some(threshold), _) => (Security::Custom, Some(threshold)),
+            (None, Some(Level::Standard)) => (Security::Standard, None),
+            (None, Some(Level::High)) => (Security::High, None),
+            (None, None) => (rules.security, rules.threshold),
         };
         Settings {
             choice: self.face.into(),
             enroll: self.enroll.iter().map(|k| *k as usize).collect(),
             fuse: self.fuse as usize,
             rules: Rules {
-                security: match (self.threshold, self.security) {
-                    (Some(_), _) => Security::Custom,
-                    (None, Level::Standard) => Security::Standard,
-                    (None, Level::High) => Security::High,
-                },
-                custom: self.threshold,
+                security,
+                custom,
                 calibration: pack.calibration().clone(),
                 margin: rules.margin,
-                enroll_limits: limits(rules.enroll_min_sharpness),
-                probe_limits: limits(rules.min_sharpness),
+                enroll_limits: limits(rules.enroll_quality_limits()),
+                probe_limits: limits(rules.quality_limits()),
                 probes: self.probes.map(|m| m as usize),
                 wanted_fpir: self.fpir,
             },

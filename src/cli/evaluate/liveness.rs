@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use doorward::evaluate::liveness::{Judge, Judged, Limits, LivenessReport, Presentation, list};
 use doorward::evaluate::report::liveness_page;
+use doorward::vision::Vision;
 use doorward::vision::pack::ModelPack;
-use doorward::vision::{QualityLimits, Vision};
 use indicatif::ProgressBar;
 
 use super::{Context, Outcome, ReportArgs, print_rows, progress};
@@ -43,10 +43,7 @@ impl Args {
         let pack = ModelPack::open(&config.models.directory)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let limits = Limits {
-            quality: QualityLimits {
-                min_eye_distance_px: config.recognition.min_eye_distance_px,
-                min_sharpness: config.recognition.min_sharpness,
-            },
+            quality: config.recognition.quality_limits(),
             still_frames: self.still_frames as usize,
         };
         let total = live.len() + attacks.iter().map(|(_, shown)| shown.len()).sum::<usize>();
