@@ -153,7 +153,11 @@ mod tests {
             x1: x + side / 2.0,
             y1: y + side / 2.0,
         };
-        Detection { rect, score: 0.9 }
+        Detection {
+            rect,
+            score: 0.9,
+            points: None,
+        }
     }
 
     #[test]

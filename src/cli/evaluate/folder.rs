@@ -71,7 +71,7 @@ impl Args {
         let config = context.config()?;
         self.report.check()?;
         let listed = Labelled::list(&self.folder)?;
-        let pack = ModelPack::open(&config.models.directory)?;
+        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
         let settings = self.settings(&config, &pack);
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let pictures = |people: &[doorward::evaluate::files::Person]| -> usize {

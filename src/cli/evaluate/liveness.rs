@@ -40,7 +40,7 @@ impl Args {
         for (name, folder) in self.attack {
             attacks.push((name, list(&folder)?));
         }
-        let pack = ModelPack::open(&config.models.directory)?;
+        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let limits = Limits {
             quality: config.recognition.quality_limits(),

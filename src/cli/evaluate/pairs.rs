@@ -46,7 +46,7 @@ impl Args {
             .with_context(|| self.pairs.display().to_string())?;
         let found =
             Resolved::find(&list, &self.root).with_context(|| self.pairs.display().to_string())?;
-        let pack = ModelPack::open(&config.models.directory)?;
+        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let standard = Thresholds::of(Security::Standard, None, 1, pack.calibration()).claim;
         let about = About {
