@@ -19,6 +19,7 @@
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`enroll`] | from an image file to a template, with every refusal | reads images |
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
+//! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod config;
 pub mod door;
 pub mod enroll;
+pub mod evaluate;
 pub mod event;
 pub mod gallery;
 pub mod mqtt;

@@ -7,6 +7,7 @@
 mod completions;
 mod config;
 mod enroll;
+mod evaluate;
 mod events;
 mod identify;
 mod logging;
@@ -63,6 +64,7 @@ enum Verb {
     Enroll(enroll::Args),
     People(people::Args),
     Identify(identify::Args),
+    Evaluate(evaluate::Args),
     Events(events::Args),
     Models(models::Args),
     Config(config::Args),
@@ -95,6 +97,7 @@ impl Cli {
             Verb::Enroll(args) => args.run(&context),
             Verb::People(args) => args.run(&context),
             Verb::Identify(args) => args.run(&context),
+            Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

@@ -7,6 +7,7 @@ mod cli;
 mod delivery;
 mod end_to_end;
 mod enroll;
+mod evaluate;
 mod faults;
 mod packs;
 mod photos;
