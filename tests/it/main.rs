@@ -6,6 +6,8 @@ mod cli;
 mod delivery;
 mod end_to_end;
 mod enroll;
+mod enroll_camera;
+mod enroll_together;
 mod faults;
 mod refusals;
 mod service;
