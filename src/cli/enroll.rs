@@ -69,6 +69,8 @@ struct Looked {
     more: Value,
     /// Whether less was found than was asked for.
     incomplete: bool,
+    /// What to say when nothing is accepted.
+    failure: String,
 }
 
 impl Args {
@@ -95,11 +97,7 @@ impl Args {
             context.print_json(&report(&enrollment, duplicates, refused, looked.more))?;
         }
         let Some(enrollment) = enrollment else {
-            bail!(
-                "nobody was enrolled: no {} of {} was accepted",
-                looked.noun.trim_end_matches('s'),
-                looked.pictures
-            );
+            bail!("nobody was enrolled: {}", looked.failure);
         };
         if !context.json {
             let verb = if enrollment.created {
@@ -148,6 +146,7 @@ impl Args {
             noun: "images",
             more: json!({}),
             incomplete: false,
+            failure: format!("no image of {} was accepted", paths.len()),
         })
     }
 

@@ -81,7 +81,7 @@ impl Args {
                     report["separation"] = serde_json::to_value(&separation)?;
                     context.print_json(&report)?;
                 } else {
-                    print_person(&person, &separation)?;
+                    print_person(&person, separation.as_ref())?;
                 }
             }
             Verb::Rename { name, new_name } => {
@@ -131,9 +131,20 @@ fn print_list(people: &[Person]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How well somebody is told apart, by the door's own rules.
-fn separation(config: &Config, store: &Store, person: &Person) -> anyhow::Result<Separation> {
-    let pack = ModelPack::open(&config.models.directory)?;
+/// How well somebody is told apart, by the door's own rules; `None` where no model pack says
+/// which templates can be compared.
+fn separation(
+    config: &Config,
+    store: &Store,
+    person: &Person,
+) -> anyhow::Result<Option<Separation>> {
+    let pack = match ModelPack::open(&config.models.directory) {
+        Ok(pack) => pack,
+        Err(error) => {
+            eprintln!("not compared with others: {error}");
+            return Ok(None);
+        }
+    };
     let model = pack.embedding();
     let people = store.gallery(&model.model_id, model.dimensions)?;
     let (own, others): (Vec<_>, Vec<_>) = people
@@ -153,25 +164,29 @@ fn separation(config: &Config, store: &Store, person: &Person) -> anyhow::Result
         margin: config.recognition.margin,
     };
     let others = Gallery::new(others, model.dimensions);
-    Ok(Separation::assess(&held, &others, &limits))
+    Ok(Some(Separation::assess(&held, &others, &limits)))
 }
 
-fn print_person(person: &Person, separation: &Separation) -> anyhow::Result<()> {
-    let number = |value: Option<f32>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
-    let list = |values: Vec<Option<f32>>| {
-        let values: Vec<String> = values.into_iter().map(number).collect();
-        values.join(" ")
-    };
-    let templates = &separation.templates;
+fn print_person(person: &Person, separation: Option<&Separation>) -> anyhow::Result<()> {
     print_line(&format!("name       {}", person.name))?;
     print_line(&format!("id         {}", person.id))?;
     print_line(&format!("status     {}", person.status.as_str()))?;
     print_line(&format!("templates  {}", person.templates))?;
+    if let Some(separation) = separation {
+        print_separation(separation)?;
+    }
+    print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
+    print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))
+}
+
+fn print_separation(separation: &Separation) -> anyhow::Result<()> {
+    let number = |value: Option<f32>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
+    let templates = &separation.templates;
     if !templates.is_empty() {
-        let qualities = templates.iter().map(|t| Some(t.quality)).collect();
-        print_line(&format!("quality    {}", list(qualities)))?;
+        let qualities: Vec<String> = templates.iter().map(|t| number(Some(t.quality))).collect();
+        print_line(&format!("quality    {}", qualities.join(" ")))?;
         print_line(&format!(
-            "own        min {}  median {}  (similarity between their templates)",
+            "own        min {}, median {} (similarity between their templates)",
             number(separation.own_min),
             number(separation.own_median)
         ))?;
@@ -182,9 +197,7 @@ fn print_person(person: &Person, separation: &Separation) -> anyhow::Result<()> 
         print_line(&format!("nearest    {nearest}"))?;
         print_line(&format!("margin     {}", number(separation.margin)))?;
     }
-    print_line(&format!("verdict    {}", separation.in_words()))?;
-    print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
-    print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))
+    print_line(&format!("verdict    {}", separation.in_words()))
 }
 
 fn report(context: &Context, done: &str, person: &PersonRef) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use doorward::clock::{Clock, SystemClock, Tick};
 use doorward::config::Config;
 use doorward::enroll::capture::{self, Ending, Scene};
@@ -49,13 +49,14 @@ pub(super) fn look(args: &Args, config: &Config, store: &Store) -> anyhow::Resul
         Ending::TimedOut => format!("the time of {} s is over", args.timeout),
         Ending::SourceEnded => "the camera's file or folder has ended".to_owned(),
     };
-    if shots.is_empty() {
-        let last = advice
-            .map(|a| format!("; at last: {a}"))
-            .unwrap_or_default();
-        bail!("nobody was enrolled: {why}, and no frame was good enough{last}");
-    }
-    if !missed.is_empty() {
+    let failure = if shots.is_empty() {
+        let last = advice.map(|a| format!("; at last: {a}"));
+        let last = last.unwrap_or_default();
+        format!("{why}, and no frame was good enough{last}")
+    } else {
+        format!("no shot of {} was accepted", shots.len())
+    };
+    if !missed.is_empty() && !shots.is_empty() {
         let names: Vec<&str> = missed.iter().map(|pose| pose.as_str()).collect();
         eprintln!("not taken: {} ({why})", names.join(", "));
     }
@@ -80,6 +81,7 @@ pub(super) fn look(args: &Args, config: &Config, store: &Store) -> anyhow::Resul
         noun: "shots",
         more: json!({"shots": poses, "missed": missed, "ending": ending}),
         incomplete: !missed.is_empty(),
+        failure,
     })
 }
 
