@@ -15,7 +15,7 @@
 //! | [`door`] | the door's state machine; relay drivers | drivers only |
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
-//! | [`enroll`] | from an image file to a template, with every refusal | reads images |
+//! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
 //! | [`mqtt`] | durable delivery to the broker | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use doorward::enroll::pose::{Fit, HeadPose, Pose};
 use doorward::store::InstanceLock;
+use doorward::vision::pack::ModelPack;
+use doorward::vision::{Vision, still};
 use image::{Rgb, RgbImage, imageops};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -13,6 +16,9 @@ use crate::support::faces::{Cell, PERSON, STRANGERS, Sheet};
 
 /// The sample person as he looks straight ahead, slightly to his left and slightly to his right.
 const POSES: [Cell; 3] = [Cell::at(0, 10), Cell::at(0, 2), Cell::at(0, 6)];
+
+/// The same person with his chin lowered.
+const DOWN: Cell = Cell::at(0, 17);
 
 /// A door whose camera plays a folder, again and again or once.
 fn played(pictures: &[RgbImage], repeat: bool) -> Door {
@@ -49,6 +55,32 @@ fn enroll(door: &Door, more: &[&str]) -> (Option<i32>, Value, String) {
     let output = door.run(&[&["enroll", "Ada", "--camera", "--json"], more].concat());
     let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
     (output.status.code(), report, stderr(&output))
+}
+
+#[test]
+fn the_pose_of_real_faces_is_estimated_with_the_persons_own_sides() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut vision = Vision::load(&ModelPack::open(&models).unwrap(), 1).unwrap();
+    let mut pose = |face: &RgbImage| {
+        let image = still::to_bgr(&portrait(face)).unwrap();
+        let detection = vision.detect(&image).unwrap()[0];
+        let face = vision.examine(&image, detection).unwrap().unwrap();
+        HeadPose::estimate(&face.landmarks.five()).unwrap()
+    };
+    let [straight, left, right] = POSES.map(face);
+    let ahead = pose(&straight);
+    let fitting = |head: HeadPose| {
+        let fits = |pose: &Pose| pose.fit(head, Some(ahead)) == Fit::Fits;
+        Pose::ALL.into_iter().find(fits)
+    };
+    assert_eq!(fitting(ahead), Some(Pose::Straight));
+    assert_eq!(fitting(pose(&left)), Some(Pose::Left));
+    assert_eq!(fitting(pose(&right)), Some(Pose::Right));
+    assert_eq!(
+        fitting(pose(&imageops::flip_horizontal(&left))),
+        Some(Pose::Right)
+    );
+    assert_eq!(fitting(pose(&face(DOWN))), Some(Pose::Down));
 }
 
 #[test]
