@@ -88,7 +88,7 @@ fn a_person_before_the_camera_is_led_through_the_poses_and_known_afterwards() {
     let door = Door::new(
         "[camera]\nsource = \"file\"\npath = \"poses.avi\"\nrepeat = true\n[recognition]\nenroll_min_sharpness = 25\n",
     );
-    let scenes = POSES.map(|cell| Scene::visitor(&face(cell), 2.0));
+    let scenes = POSES.map(|cell| Scene::visitor(&face(cell), 1.6));
     clip::write(&door.path("poses.avi"), &scenes).unwrap();
 
     let (code, report, said) = enroll(&door, &["--shots", "3", "--timeout", "300"]);
