@@ -17,7 +17,7 @@
 //! | [`door`] | the door's state machine; relay drivers | drivers only |
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
-//! | [`enroll`] | from an image file to a template, with every refusal | reads images |
+//! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |

@@ -35,7 +35,7 @@ Exit codes:
   1  failed; the message says why and what to do
   2  wrong arguments
   3  the configuration was refused
-  4  done in part: some images were refused (enroll, identify, people reenroll)
+  4  done in part: some images were refused or poses missed (enroll, identify, people reenroll)
 
 First steps:
   doorward config default > doorward.toml

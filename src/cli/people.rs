@@ -1,8 +1,12 @@
 //! `doorward people`: who is known.
 
 use doorward::clock::{Timestamp, rfc3339_millis};
+use doorward::config::Config;
+use doorward::enroll::separation::{Held, Limits, Separation};
 use doorward::event::PersonRef;
-use doorward::store::{Person, PersonStatus};
+use doorward::gallery::Gallery;
+use doorward::store::{Person, PersonStatus, Store};
+use doorward::vision::Embedding;
 use doorward::vision::pack::ModelPack;
 
 use super::{Context, Outcome, print_line, reenroll};
@@ -21,7 +25,12 @@ pub(super) struct Args {
 enum Verb {
     /// List everybody.
     List,
-    /// Show one person.
+    /// Show one person, and how well they are told apart from everybody else.
+    ///
+    /// Compares their templates with each other and with everybody else's: the verdict is
+    /// "well separated", "weak" with what to do, or "too close" to somebody who may be the same
+    /// person enrolled twice. Similarities are cosines, -1 to 1; [recognition] threshold says
+    /// from which on the door takes a face for a person's.
     Show {
         /// Name or id.
         name: String,
@@ -73,17 +82,13 @@ impl Args {
             }
             Verb::Show { name } => {
                 let person = store.person(&name)?;
+                let separation = separation(&config, &store, &person)?;
                 if context.json {
-                    context.print_json(&person)?;
+                    let mut report = serde_json::to_value(&person)?;
+                    report["separation"] = serde_json::to_value(&separation)?;
+                    context.print_json(&report)?;
                 } else {
-                    print_line(&format!("name       {}", person.name))?;
-                    print_line(&format!("id         {}", person.id))?;
-                    print_line(&format!("status     {}", person.status.as_str()))?;
-                    let templates = templates(&person, model_id.as_deref());
-                    print_line(&format!("templates  {templates}"))?;
-                    print_line(&format!("photos     {}", person.photos))?;
-                    print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
-                    print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))?;
+                    print_person(&person, model_id.as_deref(), separation.as_ref())?;
                 }
             }
             Verb::Rename { name, new_name } => {
@@ -140,6 +145,83 @@ fn templates(person: &Person, model_id: Option<&str>) -> String {
         Some(usable) if usable < person.templates => format!("{usable} of {}", person.templates),
         _ => person.templates.to_string(),
     }
+}
+
+/// How well somebody is told apart, by the door's own rules; `None` where no model pack says
+/// which templates can be compared.
+fn separation(
+    config: &Config,
+    store: &Store,
+    person: &Person,
+) -> anyhow::Result<Option<Separation>> {
+    let pack = match ModelPack::open_named(&config.models.directory, &config.models.pack) {
+        Ok(pack) => pack,
+        Err(error) => {
+            eprintln!("not compared with others: {error}");
+            return Ok(None);
+        }
+    };
+    let model = pack.embedding();
+    let people = store.gallery(&model.model_id, model.dimensions)?;
+    let (own, others): (Vec<_>, Vec<_>) = people
+        .into_iter()
+        .partition(|row| row.person.id == person.id);
+    let embeddings = own.into_iter().flat_map(|row| row.embeddings);
+    let qualities = store.qualities(person.id, &model.model_id)?;
+    let held: Vec<Held> = embeddings
+        .zip(qualities)
+        .filter_map(|(embedding, quality)| {
+            let embedding = Embedding::normalised(embedding)?;
+            Some(Held { embedding, quality })
+        })
+        .collect();
+    let others = Gallery::new(others, model.dimensions);
+    let limits = Limits {
+        threshold: config
+            .recognition
+            .thresholds(others.len() + 1, pack.calibration())
+            .claim,
+        margin: config.recognition.margin,
+    };
+    Ok(Some(Separation::assess(&held, &others, &limits)))
+}
+
+fn print_person(
+    person: &Person,
+    model_id: Option<&str>,
+    separation: Option<&Separation>,
+) -> anyhow::Result<()> {
+    print_line(&format!("name       {}", person.name))?;
+    print_line(&format!("id         {}", person.id))?;
+    print_line(&format!("status     {}", person.status.as_str()))?;
+    print_line(&format!("templates  {}", templates(person, model_id)))?;
+    print_line(&format!("photos     {}", person.photos))?;
+    if let Some(separation) = separation {
+        print_separation(separation)?;
+    }
+    print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
+    print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))
+}
+
+fn print_separation(separation: &Separation) -> anyhow::Result<()> {
+    let number = |value: Option<f32>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
+    let templates = &separation.templates;
+    if !templates.is_empty() {
+        let qualities: Vec<String> = templates.iter().map(|t| number(Some(t.quality))).collect();
+        print_line(&format!("quality    {}", qualities.join(" ")))?;
+        print_line(&format!(
+            "own        min {}, median {} (similarity between their templates)",
+            number(separation.own_min),
+            number(separation.own_median)
+        ))?;
+        let nearest = separation.nearest.as_ref().map_or_else(
+            || "nobody else is enrolled".to_owned(),
+            |other| format!("{} ({:.2})", other.person.name, other.similarity),
+        );
+        print_line(&format!("nearest    {nearest}"))?;
+        print_line(&format!("margin     {}", number(separation.margin)))?;
+    }
+    print_line(&format!("verdict    {}", separation.in_words()))
 }
 
 fn report(context: &Context, done: &str, person: &PersonRef) -> anyhow::Result<()> {

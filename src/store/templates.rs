@@ -119,6 +119,20 @@ impl Store {
         image_owner(&self.conn, model_id, image_sha256)
     }
 
+    /// The quality, 0..1, of each template that `model_id` made of somebody, in the order in
+    /// which [`Store::gallery`] gives their embeddings.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn qualities(&self, person: PersonId, model_id: &str) -> Result<Vec<f32>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT quality FROM templates WHERE person_id = ? AND model_id = ? ORDER BY id",
+        )?;
+        let rows =
+            statement.query_map([person.to_string(), model_id.to_owned()], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Every person with the embeddings that `model_id` made; people without any are left out.
     ///
     /// # Errors

@@ -72,6 +72,9 @@ pub enum VisionError {
         /// Why.
         error: still::StillError,
     },
+    /// A frame is not what cameras deliver.
+    #[error("the frame cannot be written as a picture")]
+    Picture,
     /// The pack's similarities cannot be held against the configured security level.
     #[error(transparent)]
     Uncalibrated(#[from] Uncalibrated),

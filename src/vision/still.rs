@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use opencv::core::{Mat, MatTraitManual as _};
+use opencv::core::{Mat, MatTraitConst as _, MatTraitConstManual as _, MatTraitManual as _};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -126,6 +126,23 @@ fn strict_jpeg(bytes: &[u8], width: u32, height: u32) -> Result<RgbImage, StillE
         .map_err(|error| StillError::Damaged(error.to_string()))?;
     RgbImage::from_raw(width, height, pixels)
         .ok_or_else(|| StillError::Damaged("the pixels do not fill the picture".into()))
+}
+
+/// A frame as a PNG file.
+///
+/// # Errors
+/// When it is no 8-bit BGR image.
+pub fn to_png(frame: &Mat) -> Result<Vec<u8>, VisionError> {
+    let (bgr, _) = frame.data_bytes()?.as_chunks::<3>();
+    let pixels = bgr.iter().flat_map(|[b, g, r]| [*r, *g, *b]).collect();
+    let side = |n: i32| u32::try_from(n).unwrap_or(0);
+    let mut png = Vec::new();
+    let written = RgbImage::from_raw(side(frame.cols()), side(frame.rows()), pixels)
+        .map(|picture| picture.write_to(&mut Cursor::new(&mut png), ImageFormat::Png));
+    match written {
+        Some(Ok(())) => Ok(png),
+        _ => Err(VisionError::Picture),
+    }
 }
 
 /// As the rest of the pipeline wants it.

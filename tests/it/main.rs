@@ -7,6 +7,8 @@ mod cli;
 mod delivery;
 mod end_to_end;
 mod enroll;
+mod enroll_camera;
+mod enroll_together;
 mod evaluate;
 mod faults;
 mod packs;

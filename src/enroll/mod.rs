@@ -1,0 +1,47 @@
+//! From pictures of somebody to the templates they are recognised by, with every refusal.
+//!
+//! Each picture is examined alone ([`Enroller::add`]), then all are judged together ([`plan`]):
+//! the wrong person in the folder, pictures that add nothing, a face that is somebody else's.
+//! [`guide`] and [`capture`] take the pictures with the door's own camera; [`separation`] says
+//! how well a person is told apart afterwards. Flows in: untrusted image files, frames. Flows
+//! out: [`Candidate`]s and [`Refusal`]s; nothing is stored here (see [`Store::enroll`]).
+//!
+//! [`Store::enroll`]: crate::store::Store::enroll
+
+pub mod candidate;
+pub mod capture;
+mod enroller;
+mod grouping;
+pub mod guide;
+pub mod plan;
+pub mod pose;
+mod refusal;
+pub mod separation;
+
+use std::path::{Path, PathBuf};
+
+pub use candidate::{Candidate, Picture};
+pub use enroller::{Demands, Duplicate, Enroller, Judgement};
+pub use refusal::Refusal;
+
+/// Image files of a folder, sorted by name; not recursive.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        if EXTENSIONS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+            && path.is_file()
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
