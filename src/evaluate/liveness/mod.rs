@@ -1,6 +1,6 @@
 //! How well live faces are told from pictures of faces, in the terms of ISO/IEC 30107-3.
 //!
-//! Flows in: presentations that were judged ([`judge`]), live ones and attacks by species. Flows
+//! Flows in: presentations that were judged ([`Judge`]), live ones and attacks by species. Flows
 //! out: a [`LivenessReport`]. APCER is reported for each species and never averaged over them:
 //! an attacker chooses the best one. ACER is not reported; the standard deprecates it.
 //!
