@@ -305,7 +305,7 @@ fn liveness_is_evaluated_by_species() {
         ],
     );
     assert_eq!(report["bona_fide"]["bpcer"]["trials"], 2);
-    assert_eq!(report["bona_fide"]["presentations"][0]["frames"], 3);
+    assert_eq!(report["bona_fide"]["presentations"][0]["frames"], 30);
     let attacks = report["attacks"].as_array().unwrap();
     assert_eq!(attacks[0]["name"], "phone");
     assert_eq!(attacks[0]["presentations"][0]["frames"], frames);

@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME=DIR", required = true, num_args = 1.., value_parser = species)]
     attack: Vec<(String, PathBuf)>,
     /// How often a loose image is shown as a frame.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
     still_frames: u32,
     #[command(flatten)]
     report: ReportArgs,

@@ -15,7 +15,7 @@ use crate::clock::Tick;
 use crate::config::{CameraConfig, SourceKind};
 use crate::evaluate::subject::FaceChoice;
 use crate::presentation::liveness::{Liveness, LivenessEvidence};
-use crate::vision::{QualityLimits, Vision, VisionError, still};
+use crate::vision::{LivenessCues, QualityLimits, Vision, VisionError, still};
 
 /// Between frames of a folder, and of a video that does not say: 15 frames a second, as the
 /// door's camera delivers them by default.
@@ -54,8 +54,42 @@ struct Shown {
     evidence: LivenessEvidence,
     frames: usize,
     observations: usize,
-    live: bool,
-    score: Option<f32>,
+    /// The first verdict, which is what the door acts on.
+    decided: Option<Liveness>,
+}
+
+impl Shown {
+    /// The next frame, `pace` after the one before, with its cues if it has any.
+    fn add(&mut self, cues: Option<LivenessCues>, pace: Duration) {
+        let before = u32::try_from(self.frames).unwrap_or(u32::MAX);
+        self.frames += 1;
+        if let Some(cues) = cues
+            && self.decided.is_none()
+        {
+            self.observations += 1;
+            self.evidence.add(cues, Tick(pace.saturating_mul(before)));
+            self.decided = match self.evidence.verdict() {
+                Liveness::Undecided => None,
+                decided => Some(decided),
+            };
+        }
+    }
+
+    fn judged(self, source: &Path) -> Judged {
+        let (verdict, score, cue) = match self.decided {
+            None | Some(Liveness::Undecided) => (Verdict::NoResponse, None, None),
+            Some(Liveness::Live { score, .. }) => (Verdict::Live, Some(score), None),
+            Some(Liveness::Spoof { score, cue, .. }) => (Verdict::Spoof, Some(score), Some(cue)),
+        };
+        Judged {
+            source: source.to_owned(),
+            frames: self.frames,
+            observations: self.observations,
+            verdict,
+            score,
+            cue,
+        }
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -74,29 +108,24 @@ impl<'a> Judge<'a> {
         let mut shown = Shown::default();
         match presentation {
             Presentation::Still(path) => {
-                let image = still::read(path)?.image;
+                // Equal frames have equal cues.
+                let cues = self.cues(&still::read(path)?.image)?;
                 for _ in 0..self.limits.still_frames {
-                    self.show(&mut shown, &image, FRAME)?;
+                    shown.add(cues, FRAME);
                 }
             }
             Presentation::Frames { files, .. } => {
                 for path in files {
-                    self.show(&mut shown, &still::read(path)?.image, FRAME)?;
+                    let cues = match shown.decided {
+                        None => self.cues(&still::read(path)?.image)?,
+                        Some(_) => None,
+                    };
+                    shown.add(cues, FRAME);
                 }
             }
             Presentation::Video(path) => self.play(&mut shown, path)?,
         }
-        Ok(Judged {
-            source: presentation.source().to_owned(),
-            frames: shown.frames,
-            observations: shown.observations,
-            verdict: match (shown.live, shown.score) {
-                (true, _) => Verdict::Live,
-                (false, Some(_)) => Verdict::Spoof,
-                (false, None) => Verdict::NoResponse,
-            },
-            score: shown.score,
-        })
+        Ok(shown.judged(presentation.source()))
     }
 
     fn play(&mut self, shown: &mut Shown, path: &Path) -> Result<(), JudgeError> {
@@ -109,38 +138,28 @@ impl<'a> Judge<'a> {
         let pace = video.pace().unwrap_or(FRAME);
         let mut frame = Mat::default();
         while matches!(video.read(&mut frame)?, Read::Frame) {
-            self.show(shown, &frame, pace)?;
+            let cues = match shown.decided {
+                None => self.cues(&frame)?,
+                Some(_) => None,
+            };
+            shown.add(cues, pace);
         }
         Ok(())
     }
 
-    fn show(&mut self, shown: &mut Shown, frame: &Mat, pace: Duration) -> Result<(), VisionError> {
-        let at = u32::try_from(shown.frames).unwrap_or(u32::MAX);
-        let now = Tick(pace.saturating_mul(at));
-        shown.frames += 1;
+    /// What one frame says; nothing without a face that is good enough.
+    fn cues(&mut self, frame: &Mat) -> Result<Option<LivenessCues>, VisionError> {
         let faces = self.vision.detect(frame)?;
         let (width, height) = (frame.cols() as f32, frame.rows() as f32);
         let Some(detection) = FaceChoice::Largest.subject(&faces, width, height) else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(face) = self.vision.examine(frame, detection)? else {
-            return Ok(());
+            return Ok(None);
         };
         if face.quality.check(&self.limits.quality).is_err() {
-            return Ok(());
+            return Ok(None);
         }
-        let cues = self.vision.liveness(frame, &face)?;
-        shown.observations += 1;
-        shown.evidence.add(cues, now);
-        let score = match shown.evidence.verdict() {
-            Liveness::Undecided => return Ok(()),
-            Liveness::Live { score, .. } => {
-                shown.live = true;
-                score
-            }
-            Liveness::Spoof { score, .. } => score,
-        };
-        shown.score = Some(shown.score.map_or(score, |highest| highest.max(score)));
-        Ok(())
+        Ok(Some(self.vision.liveness(frame, &face)?))
     }
 }

@@ -1,12 +1,13 @@
 //! How well live faces are told from pictures of faces, in the terms of ISO/IEC 30107-3.
 //!
-//! Flows in: presentations that were judged ([`judge`]), live ones and attacks by species. Flows
+//! Flows in: presentations that were judged ([`Judge`]), live ones and attacks by species. Flows
 //! out: a [`LivenessReport`]. APCER is reported for each species and never averaged over them:
 //! an attacker chooses the best one. ACER is not reported; the standard deprecates it.
 //!
-//! A presentation counts as live when the door's evidence said so at any moment, because at that
-//! moment the door would have opened. It gets no response when the evidence never reached a
-//! verdict (no face, or too few good frames). Rates are shares of all presentations of a kind.
+//! The first verdict of the door's evidence counts: at "live" the door would have opened, and
+//! after "spoof" it stays closed whatever follows. A presentation gets no response when the
+//! evidence never reached a verdict (no face, too few good frames, or nothing to go by). Rates
+//! are shares of all presentations of a kind.
 
 mod judge;
 mod listing;
@@ -19,6 +20,7 @@ pub use judge::{Judge, Limits};
 pub use listing::{Presentation, list};
 
 use super::rate::Rate;
+use crate::presentation::SpoofCue;
 
 /// What a presentation was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,12 +41,14 @@ pub struct Judged {
     pub source: PathBuf,
     /// Frames shown.
     pub frames: usize,
-    /// Frames with a face that was good enough.
+    /// Frames with a face that was good enough, until the verdict.
     pub observations: usize,
     /// What it was taken for.
     pub verdict: Verdict,
-    /// Highest fused score of any moment, 0..1; nothing without a verdict.
+    /// The network's fused score at the verdict, 0..1; nothing without one.
     pub score: Option<f32>,
+    /// What gave a picture away.
+    pub cue: Option<SpoofCue>,
 }
 
 /// Attacks of one species: one kind of instrument, such as prints on matt paper.
@@ -141,6 +145,7 @@ mod tests {
             observations: 3,
             verdict: *verdict,
             score: None,
+            cue: None,
         };
         verdicts.iter().map(judged).collect()
     }

@@ -93,7 +93,7 @@ pub(super) fn histogram(
     across: Range<f64>,
     bins: usize,
     x: &str,
-    marked: f64,
+    marked: Option<f64>,
 ) -> Result<String, ReportError> {
     let width = (across.end - across.start) / bins as f64;
     let shares: Vec<Vec<f64>> = groups
@@ -115,10 +115,9 @@ pub(super) fn histogram(
             .build_cartesian_2d(across.clone(), 0.0..highest)
             .map_err(failed)?;
         mesh(&mut chart, (x, &plain), ("share of them", &share))?;
-        let ends = vec![(marked, 0.0), (marked, highest)];
-        chart
-            .draw_series([PathElement::new(ends, INK.stroke_width(1))])
-            .map_err(failed)?;
+        let mark =
+            marked.map(|at| PathElement::new(vec![(at, 0.0), (at, highest)], INK.stroke_width(1)));
+        chart.draw_series(mark).map_err(failed)?;
         for (shares, (r, g, b)) in shares.iter().zip(COLOURS) {
             let bars = shares.iter().enumerate().filter(|(_, share)| **share > 0.0);
             let bars = bars.map(|(bin, share)| {

@@ -64,7 +64,7 @@ pub fn folder_page(report: &FolderReport) -> Result<String, ReportError> {
         (figure("False non-matches over false matches (DET)", &names(&det),
             log_log(&det, floor, "false match rate", "false non-match rate")?))
         (figure("Similarities", &groups.map(|(name, _)| name),
-            histogram(&groups, -0.4..1.0, 70, "similarity", marked)?))
+            histogram(&groups, -0.4..1.0, 70, "similarity", Some(marked))?))
         @for run in &runs { (run) }
         (people(report))
         (failures("Pictures that could not be used", &report.failures))

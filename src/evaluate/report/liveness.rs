@@ -7,9 +7,6 @@ use super::chart::histogram;
 use super::page::{facts, figure, page, rate};
 use crate::evaluate::liveness::{Judged, LivenessReport};
 
-/// Score from which the evidence speaks of a live face; only a mark in the chart.
-const HALF: f64 = 0.5;
-
 /// The report as a page.
 ///
 /// # Errors
@@ -37,13 +34,13 @@ pub fn liveness_page(report: &LivenessReport) -> Result<String, ReportError> {
             }
         }
         p {
-            "A presentation counts as live when the door's evidence said so at any moment. "
+            "The first verdict of the door's evidence counts; the network's score is not the verdict. "
             "A loose image was shown as " (report.still_frames) " equal frames. "
             "An attacker chooses the best species: rates are not averaged over them."
         }
         @for species in &report.attacks {
-            (figure(&format!("Highest score, {}", species.name), &["live faces", &species.name],
-                histogram(&[("", &live_scores), ("", &scores(&species.presentations))], 0.0..1.0, 25, "score", HALF)?))
+            (figure(&format!("The network's score at the verdict, {}", species.name), &["live faces", &species.name],
+                histogram(&[("", &live_scores), ("", &scores(&species.presentations))], 0.0..1.0, 25, "score", None)?))
         }
     };
     Ok(page("Live faces and pictures of faces", &body))

@@ -53,7 +53,7 @@ pub fn pairs_page(report: &PairsReport) -> Result<String, ReportError> {
         (figure("False non-matches over false matches (DET)", &names(&det),
             log_log(&det, floor, "false match rate", "false non-match rate")?))
         (figure("Similarities", &groups.map(|(name, _)| name),
-            histogram(&groups, -0.4..1.0, 70, "similarity", f64::from(force.threshold))?))
+            histogram(&groups, -0.4..1.0, 70, "similarity", Some(f64::from(force.threshold)))?))
         h2 { "Folds" }
         table {
             tr { th { "fold" } th { "threshold" } th { "accuracy" } }
