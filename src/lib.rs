@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`clock`] | wall clock and monotonic time, behind a trait | only the clock |
 //! | [`config`] | `doorward.toml`, strict and documented | reads files |
-//! | [`camera`] | sources of frames, the newest-frame slot | yes |
+//! | [`camera`] | sources of frames, the newest-frame slot; is the picture to be trusted? | yes |
 //! | [`vision`] | detect, landmarks, align, quality, embed; model pack; stills | models, stills |
 //! | [`gallery`] | everybody's templates, searched 1:N | no |
 //! | [`presentation`] | tracks faces and fuses observations into a claim | no |

@@ -57,13 +57,14 @@ pub struct Likeness {
 }
 
 impl Likeness {
-    /// Below this share of matching tiles the picture is another one. (`docs/camera.md` has the
-    /// measurement: the same scene in another light keeps more, another scene has fewer.)
+    /// Below this share of matching tiles the picture is another one. With half of the picture
+    /// hidden 0.35 at least still matched, of another scene 0.20 at most (`docs/camera.md`).
     const SAME: f32 = 0.25;
     /// Below this contrast another scene is none: something is in front of the lens.
     const SEEN: f32 = 0.35;
-    /// Below this one the usual scene is so blurred that nobody can be recognised.
-    const BLURRED: f32 = 0.2;
+    /// Below this one the usual scene is so blurred that nobody can be recognised. Fog and
+    /// glare that left 0.4 are no cover.
+    const BLURRED: f32 = 0.25;
 
     /// Whether something hides the scene.
     #[must_use]

@@ -175,17 +175,30 @@ fn ask_for(mode: &Mode, capture: &mut VideoCapture) -> Result<(), opencv::Error>
     Ok(())
 }
 
-/// Stream addresses carry passwords; logs must not.
+/// Stream addresses carry passwords, also inside of pipelines; logs and alarms must not.
 fn without_credentials(name: &str) -> String {
-    match url::Url::parse(name) {
-        Ok(mut url) if url.has_host() => {
-            // Setting either can only fail for addresses that have none.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.into()
-        }
-        _ => name.to_owned(),
+    let ends = |c: char| c.is_whitespace() || "\"'".contains(c);
+    let mut shown = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(start) = rest.find("://") {
+        let (scheme, address) = rest.split_at(start + 3);
+        shown.push_str(scheme);
+        // The last @: a password may contain one, and a slash. Rather too little is shown.
+        let end = address.find(ends).unwrap_or(address.len());
+        let secret = address[..end].rfind('@').map_or(0, |at| at + 1);
+        rest = &address[secret..];
     }
+    shown.push_str(rest);
+    // GStreamer's rtspsrc and souphttpsrc take them as properties.
+    let mut words: Vec<&str> = shown.split(' ').collect();
+    for word in &mut words {
+        for property in ["user-id=", "user-pw="] {
+            if word.starts_with(property) {
+                *word = property;
+            }
+        }
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -196,6 +209,17 @@ mod tests {
     fn credentials_of_a_stream_are_not_shown() {
         let shown = without_credentials("rtsp://admin:secret@10.0.0.9/live");
         assert_eq!(shown, "rtsp://10.0.0.9/live");
+        let shown = without_credentials("rtsp://admin:p@s/s@cam");
+        assert_eq!(shown, "rtsp://cam");
         assert_eq!(without_credentials("/dev/video0"), "/dev/video0");
+    }
+
+    #[test]
+    fn credentials_in_a_pipeline_are_not_shown() {
+        let pipeline = "rtspsrc location=\"rtsp://admin:secret@cam/a\" user-id=admin user-pw=secret ! decodebin ! appsink";
+        assert_eq!(
+            without_credentials(pipeline),
+            "rtspsrc location=\"rtsp://cam/a\" user-id= user-pw= ! decodebin ! appsink"
+        );
     }
 }

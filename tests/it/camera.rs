@@ -347,7 +347,7 @@ fn a_covered_camera_is_tampered_with() {
         true,
     )
     .unwrap();
-    for (scene, frames) in [(scene(1), 4 * 15), (hand(), 60 * 15)] {
+    for (scene, frames) in [(scene(1), 4 * 15), (hand(), 20 * 15)] {
         for frame in sensor.film(&scene).iter().cycle().take(frames) {
             writer.write(frame).unwrap();
         }
