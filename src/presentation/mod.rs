@@ -3,7 +3,7 @@
 //! Pure: evidence and time in, at most one [`Report`] out. One lucky frame never makes a claim:
 //! the embeddings of the newest good observations are fused ([`fusion`]), the fused face must
 //! name one person with the margin, and enough single observations must support that name
-//! ([`attempt`]). With liveness asked for, the face must also look alive, and in challenge mode
+//! (`attempt.rs`). With liveness asked for, the face must also look alive, and in challenge mode
 //! blink when asked. Somebody else's face in the same track starts a new presentation. Whether
 //! the person may enter is not asked here (see [`crate::access`]).
 
