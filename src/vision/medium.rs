@@ -33,7 +33,7 @@ const STEEPEST: i32 = 6;
 const STEP: f32 = 0.05;
 /// Share of an edge's length that must be seen. Measured on composed clips (docs/liveness.md):
 /// of the third-best side of prints and tablets 95 % reach it, of faces before a plain wall none.
-const LEAST_COVERAGE: f32 = 0.9;
+const LEAST_COVERAGE: f32 = 0.85;
 
 /// The nearest straight edge on each side of a face, in pixels of the frame: where it crosses
 /// the horizontal (left, right) or vertical (top, bottom) line through the face's centre.
@@ -174,25 +174,35 @@ impl Gradients {
         let mut lighter = vec![[0; SIDE]; rows.clone().count()];
         let mut darker = lighter.clone();
         for (row, y) in rows.enumerate() {
-            for x in 1..SIDE - 1 {
-                // Sobel's operator, which weighs four pixels on each side.
-                let across = level(x + 1, y - 1) + 2 * level(x + 1, y) + level(x + 1, y + 1)
+            // Sobel's operator, which weighs four pixels on each side.
+            let across = |x: usize| {
+                level(x + 1, y - 1) + 2 * level(x + 1, y) + level(x + 1, y + 1)
                     - level(x - 1, y - 1)
                     - 2 * level(x - 1, y)
-                    - level(x - 1, y + 1);
-                let along = level(x - 1, y + 1) + 2 * level(x, y + 1) + level(x + 1, y + 1)
+                    - level(x - 1, y + 1)
+            };
+            let along = |x: usize| {
+                level(x - 1, y + 1) + 2 * level(x, y + 1) + level(x + 1, y + 1)
                     - level(x - 1, y - 1)
                     - 2 * level(x, y - 1)
-                    - level(x + 1, y - 1);
+                    - level(x + 1, y - 1)
+            };
+            let (mut previous, mut steepness) = (0i32, across(1));
+            for x in 1..SIDE - 2 {
+                let next = across(x + 1);
+                // The ridge only: a soft or strong edge is no wider than a sharp, weak one.
+                let ridge = steepness.abs() >= previous.abs() && steepness.abs() > next.abs();
                 // Steeper across than along, by a fifth: the edge runs about the right way.
-                if across.abs() > 4 * LEAST_GRADIENT && 5 * across.abs() > 6 * along.abs() {
-                    let half = if across > 0 {
+                let upright = 5 * steepness.abs() > 6 * along(x).abs();
+                if ridge && upright && steepness.abs() > 4 * LEAST_GRADIENT {
+                    let half = if steepness > 0 {
                         &mut lighter
                     } else {
                         &mut darker
                     };
                     half[row][x - 1..=x + 1].fill(1);
                 }
+                (previous, steepness) = (steepness, next);
             }
         }
         Self { lighter, darker }
