@@ -33,7 +33,7 @@ const STEEPEST: i32 = 6;
 const STEP: f32 = 0.05;
 /// Share of an edge's length that must be seen. Measured on composed clips (docs/liveness.md):
 /// of the third-best side of prints and tablets 95 % reach it, of faces before a plain wall none.
-const LEAST_COVERAGE: f32 = 0.85;
+const LEAST_COVERAGE: f32 = 0.9;
 
 /// The nearest straight edge on each side of a face, in pixels of the frame: where it crosses
 /// the horizontal (left, right) or vertical (top, bottom) line through the face's centre.

@@ -51,7 +51,7 @@ fn a_print_and_a_phone_moved_by_hand_are_never_live_and_end_as_spoofs() {
     let mut vision = vision();
     for medium in [Medium::Print, Medium::Phone] {
         let face = sheet.face(PERSON[0]).unwrap();
-        let verdicts = verdicts(&mut vision, attack::frames(&face, medium, 2.6));
+        let verdicts = verdicts(&mut vision, attack::frames(&face, medium, 2.0));
         let called_live = |verdict: &Liveness| matches!(verdict, Liveness::Live { .. });
         assert!(
             !verdicts.iter().any(called_live),
@@ -73,7 +73,7 @@ fn a_print_and_a_phone_moved_by_hand_are_never_live_and_end_as_spoofs() {
 fn the_same_person_before_a_wall_is_live_and_never_a_spoof() {
     let sheet = Sheet::open().unwrap();
     let mut vision = vision();
-    let visit = [Scene::visitor(&sheet.face(PERSON[0]).unwrap(), 4.0)];
+    let visit = [Scene::visitor(&sheet.face(PERSON[0]).unwrap(), 2.4)];
     let verdicts = verdicts(&mut vision, clip::frames(&visit));
     let spoof = |verdict: &Liveness| matches!(verdict, Liveness::Spoof { .. });
     assert!(!verdicts.iter().any(spoof), "{verdicts:?}");

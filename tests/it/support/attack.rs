@@ -92,8 +92,13 @@ fn hold(bgr: &mut [u8], shown: &RgbImage, seconds: f64) {
     let (sin, cos) = (0.03 + TURN * swing(0.3, 2.0)).sin_cos();
     let scale = SCALE * (1.0 + NEARER * swing(0.35, 0.5));
     let (width, height) = (f64::from(shown.width()), f64::from(shown.height()));
-    for y in 0..HEIGHT {
-        for x in 0..WIDTH {
+    // However it is turned, it reaches no further from its centre.
+    let reach = width.hypot(height) * 0.5 * scale + 1.0;
+    let inside = |centre: f64, limit: usize| {
+        (centre - reach).max(0.0) as usize..((centre + reach).max(0.0) as usize).min(limit)
+    };
+    for y in inside(centre_y, HEIGHT) {
+        for x in inside(centre_x, WIDTH) {
             let (dx, dy) = (x as f64 - centre_x, y as f64 - centre_y);
             let across = (dx * cos + dy * sin) / scale + width * 0.5;
             let down = (dy * cos - dx * sin) / scale + height * 0.5;
