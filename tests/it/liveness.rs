@@ -8,12 +8,13 @@ use std::time::Duration;
 use doorward::clock::Tick;
 use doorward::presentation::{Liveness, LivenessEvidence, SpoofCue};
 use doorward::vision::pack::{ModelPack, PackError};
-use doorward::vision::{Vision, VisionError};
+use doorward::vision::{Vision, VisionError, still};
+use image::RgbImage;
 use opencv::core::{Mat, Vec3b};
 
 use crate::support::attack::{self, Medium};
 use crate::support::clip::{self, FPS, HEIGHT, Scene, WIDTH};
-use crate::support::faces::{PERSON, Sheet};
+use crate::support::faces::{Cell, PERSON, Sheet};
 
 /// Every second frame is looked at, as a slow machine does.
 const EVERY: usize = 2;
@@ -79,6 +80,27 @@ fn the_same_person_before_a_wall_is_live_and_never_a_spoof() {
     assert!(!verdicts.iter().any(spoof), "{verdicts:?}");
     let last = verdicts[verdicts.len() - 1];
     assert!(matches!(last, Liveness::Live { .. }), "{verdicts:?}");
+}
+
+#[test]
+fn open_eyes_and_closed_eyes_are_told_apart() {
+    let sheet = Sheet::open().unwrap();
+    let mut vision = vision();
+    let mut open = |cell| {
+        let mut canvas = RgbImage::from_pixel(320, 240, [127; 3].into());
+        image::imageops::replace(&mut canvas, &sheet.face(cell).unwrap(), 107, 66);
+        let frame = still::to_bgr(&canvas).unwrap();
+        let detection = vision.detect(&frame).unwrap()[0];
+        let face = vision.examine(&frame, detection).unwrap().unwrap();
+        vision.eyes_open(&frame, &face).unwrap().unwrap()
+    };
+    // Two who look at the camera, and two who look down with their lids closed.
+    for cell in [Cell::at(0, 0), Cell::at(0, 1)] {
+        assert!(open(cell) > 0.9, "{cell:?}: {}", open(cell));
+    }
+    for cell in [Cell::at(3, 0), Cell::at(3, 11)] {
+        assert!(open(cell) < 0.1, "{cell:?}: {}", open(cell));
+    }
 }
 
 #[test]

@@ -196,7 +196,8 @@ const LANDMARK_PX: f32 = 0.15;
 const PATCH_LEVELS: f32 = 0.5;
 const STAGE_COSINE: f32 = 0.9995;
 const CHAIN_COSINE: f32 = 0.999;
-const PROBABILITY: f32 = 0.05;
+/// Twice the largest difference: one wrong class or channel order is off by more than 0.5.
+const PROBABILITY: f32 = 0.07;
 
 #[test]
 fn landmarks_match_the_reference() {
