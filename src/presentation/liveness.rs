@@ -26,6 +26,10 @@ const CLAMP: f32 = 6.0;
 /// Mean log-odds below which the network is sure of a picture. Of prints and phones 95 % lie
 /// below, of LFW faces seen through a camera's grain and blur 30 %: too many to decide alone.
 const SURE: f32 = -2.5;
+/// Mean log-odds from which two unexplained edges are forgiven (95 % live), and below which not
+/// even one is (0.7 %): a phone held close shows one side only.
+const LEANS: f32 = 3.0;
+const CERTAIN: f32 = -5.0;
 /// A face that moved less between two observations, in its own sizes, shows nothing: boxes and
 /// landmarks jitter by about a hundredth.
 const LEAST_MOVE: f32 = 0.03;
@@ -112,13 +116,14 @@ impl LivenessEvidence {
         let beside = follows + unclear;
         // Collar, hat and hair follow the head on one side; on three it is a frame.
         let border = follows >= 3 || odds < 0.0 && (follows == 2 || follows == 1 && beside >= 3);
-        let suspicious = beside >= 3 || beside == 2 && (odds < 0.0 || follows >= 1);
+        let suspicious =
+            beside >= 3 || beside == 2 && odds < LEANS || beside == 1 && odds < CERTAIN;
         if border {
             let cue = SpoofCue::Border;
             Liveness::Spoof { score, cue }
         } else if !suspicious {
             Liveness::Live { score }
-        } else if odds < SURE && last.since(*first) >= PATIENCE {
+        } else if beside >= 2 && odds < SURE && last.since(*first) >= PATIENCE {
             let cue = SpoofCue::Network;
             Liveness::Spoof { score, cue }
         } else {
