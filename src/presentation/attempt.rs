@@ -4,6 +4,7 @@
 //! than [`Standing`] says.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::blink::BlinkWatch;
 use super::{Evidence, Identity, Liveness, LivenessEvidence, Rules, Sighting, fusion};
@@ -44,13 +45,26 @@ pub(super) struct Attempt {
     liveness: LivenessEvidence,
 }
 
-/// Whether a claim is the last word of its presentation. Somebody who was too far away to be
-/// recognised may still come closer; a picture does not come to life.
-pub(super) fn is_final(identity: &Identity) -> bool {
-    matches!(
-        identity,
-        Identity::Member { .. } | Identity::Spoof { .. } | Identity::Unproven { .. }
-    )
+/// How long somebody recognised may take to look alive: as long as liveness remembers.
+const LIVENESS_PATIENCE: Duration = Duration::from_secs(4);
+
+impl Rules {
+    fn liveness_patience(&self) -> Duration {
+        self.deny_after.max(LIVENESS_PATIENCE)
+    }
+
+    /// Whether a claim is the last word of its presentation. Somebody who was too far away to be
+    /// recognised may still come closer, and who stood still may still move; a picture does not
+    /// come to life, and a blink is asked for once.
+    pub(super) fn is_last_word(&self, identity: &Identity) -> bool {
+        match identity {
+            Identity::Member { .. } | Identity::Spoof { .. } => true,
+            Identity::Unproven { .. } => self.liveness == LivenessMode::Challenge,
+            Identity::Unknown { .. } | Identity::Ambiguous { .. } | Identity::TooPoor { .. } => {
+                false
+            }
+        }
+    }
 }
 
 impl Attempt {
@@ -179,7 +193,11 @@ impl Attempt {
         if rules.liveness == LivenessMode::Off {
             return named(None);
         }
-        let unproven = claims(Identity::Unproven { member, similarity });
+        // Whoever was denied once is told again only something better.
+        let unproven = match self.claimed {
+            Some(_) => Standing::Open,
+            None => claims(Identity::Unproven { member, similarity }),
+        };
         match (self.liveness.verdict(), &self.challenge) {
             (Liveness::Spoof { score, cue }, _) => claims(Identity::Spoof {
                 member,
@@ -188,7 +206,9 @@ impl Attempt {
                 cue,
             }),
             (_, Some((asked, _))) if now.since(*asked) > rules.challenge_timeout => unproven,
-            (Liveness::Undecided, None) if now.since(self.began) >= rules.deny_after => unproven,
+            (Liveness::Undecided, None) if now.since(self.began) >= rules.liveness_patience() => {
+                unproven
+            }
             (Liveness::Undecided, _) => Standing::Open,
             (Liveness::Live { score }, _) if rules.liveness == LivenessMode::Passive => {
                 named(Some(score))

@@ -16,6 +16,7 @@ mod tracker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use blink::BlinkWatch;
 pub use liveness::{Liveness, LivenessEvidence, SpoofCue};
 pub use tracker::{TrackId, Tracker};
 
@@ -278,7 +279,7 @@ impl Presentations {
             }
             Standing::Claims(identity, observations) => (identity, observations),
         };
-        attempt.claimed = Some((now, attempt::is_final(&identity)));
+        attempt.claimed = Some((now, rules.is_last_word(&identity)));
         Some(Report::Claim(Claim {
             track,
             identity,

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{PersonId, PersonRef};
 use crate::store::{GalleryPerson, PersonStatus};
+use crate::vision::geometry::Point;
+use crate::vision::medium::Edges;
 
 const TRACK: TrackId = TrackId(1);
 /// Three people at right angles; a fourth axis belongs to nobody.
@@ -86,8 +88,40 @@ fn alive(evidence: Evidence, network: f32, eyes_open: Option<f32>) -> Evidence {
     }
 }
 
+/// A face without anything straight beside it.
 fn cues(network: f32) -> LivenessCues {
-    LivenessCues { network }
+    LivenessCues {
+        network,
+        centre: Point { x: 320.0, y: 240.0 },
+        size: 100.0,
+        edges: Edges::default(),
+    }
+}
+
+/// The `step`th frame of a photo in a moving hand: its border goes where the face goes.
+fn held_up(evidence: Evidence, step: usize) -> Evidence {
+    let shift = 10.0 * (step % 7) as f32;
+    let edges = Edges {
+        left: Some(250.0 + shift),
+        right: Some(390.0 + shift),
+        top: Some(160.0 + shift),
+        bottom: Some(330.0 + shift),
+    };
+    let moved = LivenessCues {
+        centre: Point {
+            x: 320.0 + shift,
+            y: 240.0 + shift,
+        },
+        edges,
+        ..cues(0.01)
+    };
+    match evidence {
+        Evidence::Seen(sighting) => Evidence::Seen(Sighting {
+            liveness: Some(moved),
+            ..sighting
+        }),
+        poor => poor,
+    }
 }
 
 /// Feeds one piece of evidence every 100 ms; returns every report with its time.
@@ -275,9 +309,9 @@ fn liveness_is_asked_only_of_a_face_that_could_be_let_in() {
 
 #[test]
 fn a_picture_is_a_spoof_and_stays_one_for_the_presentation() {
-    let picture = alive(sees(1, 0.9), 0.01, None);
+    let picture = (0..40).map(|step| held_up(sees(1, 0.9), step));
     let live = alive(sees(1, 0.9), 0.99, None);
-    let evidence = [vec![picture; 40], vec![live; 40]].concat();
+    let evidence: Vec<_> = picture.chain(vec![live; 40]).collect();
     let reports = play_by(passive(), &evidence);
     assert_eq!(reports.len(), 1, "{reports:?}");
     let Report::Claim(claim) = reports[0].1 else {
@@ -289,8 +323,9 @@ fn a_picture_is_a_spoof_and_stays_one_for_the_presentation() {
 #[test]
 fn a_picture_lifted_before_a_live_face_gets_nothing_from_it() {
     let face = alive(sees(0, 0.9), 0.99, None);
-    let picture = alive(sees(1, 0.9), 0.01, None);
-    let reports = play_by(passive(), &[vec![face; 6], vec![picture; 30]].concat());
+    let picture = (0..30).map(|step| held_up(sees(1, 0.9), step));
+    let evidence: Vec<_> = vec![face; 6].into_iter().chain(picture).collect();
+    let reports = play_by(passive(), &evidence);
     let members: Vec<_> = reports
         .iter()
         .map(|(_, report)| match report {
@@ -306,7 +341,7 @@ fn a_picture_lifted_before_a_live_face_gets_nothing_from_it() {
 
 #[test]
 fn a_live_face_whose_liveness_nobody_measured_proves_nothing() {
-    let reports = play_by(passive(), &vec![sees(1, 0.9); 30]);
+    let reports = play_by(passive(), &vec![sees(1, 0.9); 50]);
     assert_eq!(reports.len(), 1);
     let Report::Claim(claim) = reports[0].1 else {
         panic!("{reports:?}");

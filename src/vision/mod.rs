@@ -11,6 +11,7 @@ pub mod eyes;
 pub mod geometry;
 pub mod landmarks;
 pub mod liveness;
+pub mod medium;
 mod network;
 pub mod pack;
 pub mod pose;
@@ -34,6 +35,7 @@ use eyes::EyeNetwork;
 use geometry::Point;
 use landmarks::{Landmarker, Landmarks};
 use liveness::LivenessNetwork;
+use medium::{EdgeFinder, Edges};
 use pack::{Calibration, ModelPack, PackError, Role};
 use pose::HeadPose;
 use quality::Meter;
@@ -116,6 +118,12 @@ pub struct Observation {
 pub struct LivenessCues {
     /// The network's probability, 0..1, that the face is live.
     pub network: f32,
+    /// Mean of the face's landmarks, in pixels of the frame: steadier than its box.
+    pub centre: Point,
+    /// Side of the square as large as the face's box, in pixels.
+    pub size: f32,
+    /// Straight edges beside the face.
+    pub edges: Edges,
 }
 
 /// The loaded chain.
@@ -132,6 +140,7 @@ pub struct Vision {
     pack: ModelPack,
     liveness: Option<LivenessNetwork>,
     eyes: Option<EyeNetwork>,
+    edge_finder: EdgeFinder,
 }
 
 impl Vision {
@@ -157,6 +166,7 @@ impl Vision {
             pack: pack.clone(),
             liveness: None,
             eyes: None,
+            edge_finder: EdgeFinder::default(),
         })
     }
 
@@ -288,8 +298,16 @@ impl Vision {
             Some(network) => network,
             empty => empty.insert(LivenessNetwork::load(&self.pack)?),
         };
+        let outline = face
+            .landmarks
+            .as_ref()
+            .map_or(&face.points[..], |all| &all.0);
+        let rect = &face.detection.rect;
         Ok(LivenessCues {
-            network: network.judge(frame, &face.detection.rect)?,
+            network: network.judge(frame, rect)?,
+            centre: Point::mean(outline),
+            size: rect.area().sqrt(),
+            edges: self.edge_finder.find(frame, rect)?,
         })
     }
 

@@ -11,6 +11,7 @@ mod enroll_camera;
 mod enroll_together;
 mod evaluate;
 mod faults;
+mod liveness;
 mod packs;
 mod photos;
 mod recognition;

@@ -12,8 +12,10 @@ use std::path::Path;
 use doorward::vision::alignment::{self, Similarity, TEMPLATE};
 use doorward::vision::detector::{Detector, IOU_THRESHOLD, SCORE_THRESHOLD};
 use doorward::vision::embedder::{Embedder, Embedding};
+use doorward::vision::eyes::EyeNetwork;
 use doorward::vision::geometry::{Point, Rect, non_maximum_suppression};
-use doorward::vision::landmarks::Landmarker;
+use doorward::vision::landmarks::{Landmarker, Landmarks};
+use doorward::vision::liveness::LivenessNetwork;
 use doorward::vision::pack::ModelPack;
 use doorward::vision::{Vision, still};
 use image::RgbImage;
@@ -194,6 +196,8 @@ const LANDMARK_PX: f32 = 0.15;
 const PATCH_LEVELS: f32 = 0.5;
 const STAGE_COSINE: f32 = 0.9995;
 const CHAIN_COSINE: f32 = 0.999;
+/// Twice the largest difference: one wrong class or channel order is off by more than 0.5.
+const PROBABILITY: f32 = 0.07;
 
 #[test]
 fn landmarks_match_the_reference() {
@@ -281,6 +285,23 @@ fn the_whole_chain_matches_the_reference() {
         for (other, expected) in found.iter().zip(numbers(expected)) {
             close("pairwise cosine", row.similarity(other), expected, 0.01);
         }
+    }
+}
+
+#[test]
+fn liveness_and_eyes_match_the_reference() {
+    let reference = reference();
+    let mut liveness = LivenessNetwork::load(&pack()).unwrap();
+    let mut eyes = EyeNetwork::load(&pack()).unwrap();
+    for (name, image, face) in faces(&reference) {
+        let found = liveness.judge(&image, &rect(&face["box"])).unwrap();
+        let expected = face["live"].as_f64().unwrap() as f32;
+        close(&format!("{name} live"), found, expected, PROBABILITY);
+
+        let landmarks = Landmarks(points(&face["landmarks"]).try_into().unwrap());
+        let found = eyes.open(&image, &landmarks).unwrap().unwrap();
+        let expected = numbers(&face["eyes_open"]).iter().sum::<f32>() / 2.0;
+        close(&format!("{name} eyes"), found, expected, PROBABILITY);
     }
 }
 

@@ -4,7 +4,7 @@
 doorward finds, aligns and embeds faces with OpenCV's DNN module. A test that
 compared OpenCV with itself would pass on a shared mistake: swapped colour
 channels, a half-pixel shift, a mirrored alignment. This script is the second
-opinion. It runs the same three networks with onnxruntime and does everything
+opinion. It runs the same five networks with onnxruntime and does everything
 around them (sampling, suppression, alignment, warping) in plain numpy. Its
 output, tests/data/vision_reference.json, is stored in the repository; the Rust
 tests compare every stage with it and allow for small differences in JPEG
@@ -17,8 +17,7 @@ Run it again only when a model or a rule of the chain changes:
     oracle/bin/python tests/oracle/vision_reference.py \\
         --models DIR --sheet FILE --out tests/data/vision_reference.json
 
-DIR holds fr_detect.onnx, fr_landmark.onnx and fr_feature.onnx of the default
-model pack. FILE is assets/screenshot-facematch.jpg of the npm package
+DIR holds the ONNX files of the default model pack. FILE is assets/screenshot-facematch.jpg of the npm package
 @vladmandic/human 3.3.6, a sheet of 6 rows of 18 face crops.
 
 The chain, and the conventions that the Rust side has to share:
@@ -32,6 +31,11 @@ landmarks  box widened to whole pixels (floor, floor, ceil, ceil) and clipped;
 align      eye centres, nose tip and mouth corners onto the template with a
            least-squares similarity that may not mirror, warped to 112x112
 embed      BGR, (x - 127) / 128, 512 numbers, scaled to length 1
+liveness   box scaled x2.7 about its centre, less where the frame is too small,
+           shifted into the frame, corner and side cut to whole pixels; BGR,
+           raw levels, stretched to 128x128; softmax, [0] = live
+eyes       square of 1.6 eye widths about the mean of the four lid points, cut
+           to whole pixels; luma, stretched to 24x24, x / 255; softmax, [1] = open
 
 Stretching: bilinear, half-pixel centres, edges repeated, no antialiasing.
 Warping: bilinear, whole coordinates are pixel centres, black outside.
@@ -62,7 +66,18 @@ TEMPLATE = np.array(
         [70.7299, 92.2041],
     ]
 )
-MODEL_FILES = ("fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx")
+LIVENESS_SIZE = (128, 128)
+LIVENESS_SCALE = 2.7
+EYE_SIZE = (24, 24)
+EYE_SCALE = 1.6
+EYES = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47))
+MODEL_FILES = (
+    "fr_detect.onnx",
+    "fr_landmark.onnx",
+    "fr_feature.onnx",
+    "fr_liveness.onnx",
+    "fr_eye.onnx",
+)
 
 GREY = 127
 CELL_SIZE = (105, 106)
@@ -200,18 +215,23 @@ def alignment_points(landmarks):
     )
 
 
+def softmax(logits):
+    shares = np.exp(logits.astype(np.float64) - logits.max())
+    return shares / shares.sum()
+
+
 # --- the networks -----------------------------------------------------------
 
 
 class Chain:
-    """The three networks and the steps between them."""
+    """The networks and the steps between them."""
 
     def __init__(self, folder):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.detector, self.landmarker, self.embedder = (
+        self.detector, self.landmarker, self.embedder, self.liveness, self.eye = (
             onnxruntime.InferenceSession(
                 str(Path(folder) / name), options, ["CPUExecutionProvider"]
             )
@@ -253,6 +273,36 @@ class Chain:
         vector = raw.ravel().astype(np.float64)
         return vector / np.linalg.norm(vector)
 
+    def live(self, rgb, box):
+        """Probability that the face in `box` is live."""
+        height, width = rgb.shape[:2]
+        sides = (box[2] - box[0], box[3] - box[1])
+        scale = min(LIVENESS_SCALE, width / sides[0], height / sides[1])
+
+        def place(start, end, limit):
+            side = (end - start) * scale
+            low = min(max((start + end - side) / 2, 0), max(limit - side, 0))
+            return int(low), int(low) + int(side)
+
+        x0, x1 = place(box[0], box[2], width)
+        y0, y1 = place(box[1], box[3], height)
+        crop = resize(rgb[y0:y1, x0:x1, ::-1], *LIVENESS_SIZE)
+        blob = crop.astype(np.float32).transpose(2, 0, 1)[None]
+        return softmax(self._run(self.liveness, blob)[0].ravel())[0]
+
+    def eyes_open(self, rgb, landmarks):
+        """Probability that an eye is open, for both."""
+        found = []
+        for eye in EYES:
+            points = landmarks[list(eye)]
+            centre = points[[1, 2, 4, 5]].mean(0)
+            side = math.dist(points[0], points[3]) * EYE_SCALE
+            x, y = (int(c - side / 2) for c in centre)
+            crop = rgb[y : y + int(side), x : x + int(side)]
+            grey = resize(luma(crop), *EYE_SIZE).astype(np.float32) / 255
+            found.append(softmax(self._run(self.eye, grey[None, None])[0].ravel())[1])
+        return found
+
     def face(self, rgb):
         """Every stage for the best face of the image; None if there is none."""
         boxes, scores, margin = self.detect(rgb)
@@ -276,6 +326,8 @@ class Chain:
             "matrix": matrix,
             "aligned": aligned,
             "embedding": self.embed(aligned),
+            "live": self.live(rgb, box),
+            "eyes_open": self.eyes_open(rgb, landmarks),
         }
 
 
@@ -326,6 +378,8 @@ def face_cases(chain, sheet):
                 "aligned_mean_bgr": rounded(aligned.mean(0), 3),
                 "aligned_std_bgr": rounded(aligned.std(0), 3),
                 "embedding": rounded(found["embedding"], 5),
+                "live": rounded(found["live"], 5),
+                "eyes_open": rounded(found["eyes_open"], 5),
             }
         )
     vectors = np.array(embeddings)

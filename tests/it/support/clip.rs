@@ -32,7 +32,7 @@ const SWAY: f64 = 12.0;
 const FEATHER: f64 = 0.8;
 /// How many frames of noise there are before they repeat. A camera's picture is never twice the
 /// same, and one that is would be taken for frozen.
-const NOISES: usize = 8;
+pub const NOISES: usize = 8;
 
 /// Part of a clip.
 #[derive(Debug, Clone)]
@@ -67,28 +67,38 @@ impl Scene {
 
 /// Writes the scenes one after the other, and returns the number of frames.
 pub fn write(path: &Path, scenes: &[Scene]) -> anyhow::Result<usize> {
+    record(path, frames(scenes))
+}
+
+/// The frames of the scenes, one after the other: BGR, row by row.
+pub fn frames(scenes: &[Scene]) -> impl Iterator<Item = Vec<u8>> {
+    let noises: Vec<Vec<u8>> = (0..NOISES).map(background).collect();
+    let moments = scenes.iter().flat_map(|scene| {
+        let frames = scene.frames();
+        (0..frames).map(move |frame| (scene, frame as f64 / frames as f64))
+    });
+    moments.enumerate().map(move |(number, (scene, progress))| {
+        let mut bgr = noises[number % NOISES].clone();
+        if let Some(face) = &scene.face {
+            paint(&mut bgr, face, Pose::at(progress, scene.seconds, face));
+        }
+        bgr
+    })
+}
+
+/// Writes frames as they come, and returns how many there were.
+pub fn record(path: &Path, frames: impl Iterator<Item = Vec<u8>>) -> anyhow::Result<usize> {
     let cannot = || format!("{}: OpenCV cannot write this clip", path.display());
     let mjpg = VideoWriter::fourcc('M', 'J', 'P', 'G')?;
     let size = Size::new(WIDTH as i32, HEIGHT as i32);
     let mut writer = VideoWriter::new_with_backend(path, CAP_OPENCV_MJPEG, mjpg, FPS, size, true)
         .with_context(cannot)?;
     ensure!(writer.is_opened().with_context(cannot)?, cannot());
-
-    let noises: Vec<Vec<u8>> = (0..NOISES).map(background).collect();
-    let mut bgr = Vec::new();
     let mut written = 0;
-    for scene in scenes {
-        let frames = scene.frames();
-        for frame in 0..frames {
-            bgr.clone_from(&noises[written % NOISES]);
-            if let Some(face) = &scene.face {
-                let progress = frame as f64 / frames as f64;
-                paint(&mut bgr, face, Pose::at(progress, scene.seconds, face));
-            }
-            let image = Mat::new_rows_cols_with_bytes::<Vec3b>(HEIGHT as i32, WIDTH as i32, &bgr)?;
-            writer.write(&image).with_context(cannot)?;
-            written += 1;
-        }
+    for bgr in frames {
+        let image = Mat::new_rows_cols_with_bytes::<Vec3b>(HEIGHT as i32, WIDTH as i32, &bgr)?;
+        writer.write(&image).with_context(cannot)?;
+        written += 1;
     }
     writer.release().with_context(cannot)?;
     Ok(written)
@@ -177,7 +187,7 @@ fn paint(bgr: &mut [u8], face: &RgbImage, pose: Pose) {
 }
 
 /// The colour at a point between pixels.
-fn sample(face: &RgbImage, x: f64, y: f64) -> [f64; 3] {
+pub fn sample(face: &RgbImage, x: f64, y: f64) -> [f64; 3] {
     let (right, bottom) = (face.width() - 1, face.height() - 1);
     let (x, y) = (
         x.clamp(0.0, f64::from(right)),
@@ -202,7 +212,7 @@ fn sample(face: &RgbImage, x: f64, y: f64) -> [f64; 3] {
 }
 
 /// A wall, lighter towards the top, with the grain of a sensor on it.
-fn background(seed: usize) -> Vec<u8> {
+pub fn background(seed: usize) -> Vec<u8> {
     // Marsaglia's xorshift: good enough for grain, and the same everywhere.
     let mut state = 0x9e37_79b9_u32 ^ (seed as u32 + 1);
     let mut grain = || {

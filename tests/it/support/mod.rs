@@ -4,6 +4,7 @@
 //! temporary folders, ports are free ones.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub mod attack;
 pub mod broker;
 pub mod clip;
 pub mod door;
