@@ -12,7 +12,7 @@ use crate::clock::Tick;
 /// grain and blur, are; the others (narrow eyes, glasses, small pictures) cannot pass a
 /// challenge by blinking.
 const OPEN: f32 = 0.8;
-/// Down to here they are closed. With 0.1 and 0.8, 4 of 800 composed clips in which nobody
+/// Down to here they are closed. With 0.1 and 0.8, 4 of 940 composed clips in which nobody
 /// blinks show a blink, all of them phones moved by hand; with 0.3 and 0.6 it is 36.
 const CLOSED: f32 = 0.1;
 /// From the last open eye to the next one. A blink closes the eyes for 100 to 400 ms; what is

@@ -145,7 +145,11 @@ impl LivenessEvidence {
     /// The network's mean log-odds of a live face.
     fn network(&self) -> f32 {
         let odds = |cues: &LivenessCues| {
-            let live = cues.network.clamp(f32::EPSILON, 1.0 - f32::EPSILON);
+            // What is not a number is not a live face.
+            let live = cues
+                .network
+                .max(0.0)
+                .clamp(f32::EPSILON, 1.0 - f32::EPSILON);
             (live / (1.0 - live)).ln().clamp(-CLAMP, CLAMP)
         };
         self.seen.iter().map(|(_, cues)| odds(cues)).sum::<f32>() / self.seen.len() as f32

@@ -132,11 +132,22 @@ fn old_cues_are_forgotten() {
     live(&evidence);
 }
 
+/// Any number, and what is none.
+fn wild() -> impl Strategy<Value = f32> {
+    any::<u32>().prop_map(f32::from_bits)
+}
+
+#[test]
+fn an_answer_that_is_no_number_is_no_live_face() {
+    let evidence = evidence(f32::NAN, &STILL, phone);
+    assert!(matches!(evidence.verdict(), Liveness::Spoof { .. }));
+}
+
 proptest! {
     #[test]
     fn wild_numbers_give_a_verdict_with_a_score_between_0_and_1(
         cues in prop::collection::vec(
-            (any::<f32>(), any::<f32>(), any::<f32>(), any::<Option<f32>>(), any::<Option<f32>>()),
+            (wild(), wild(), wild(), prop::option::of(wild()), prop::option::of(wild())),
             0..20,
         ),
     ) {
