@@ -17,11 +17,13 @@
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`enroll`] | from an image file to a template, with every refusal | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |
+//! | [`bench`] | what all of this costs on this machine | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod access;
+pub mod bench;
 pub mod camera;
 pub mod clock;
 pub mod config;

@@ -9,7 +9,7 @@
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
 mod keeper;
-mod watcher;
+pub(crate) mod watcher;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -204,7 +204,7 @@ async fn supervise(
     ended
 }
 
-fn rules(config: &Config) -> Rules {
+pub(crate) fn rules(config: &Config) -> Rules {
     let r = &config.recognition;
     Rules {
         threshold: r.threshold,

@@ -23,7 +23,7 @@ pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
 pub use persons::{Person, PersonStatus};
-pub use templates::{Enrollment, GalleryPerson, NewTemplate};
+pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
 

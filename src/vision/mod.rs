@@ -21,6 +21,7 @@ use opencv::prelude::*;
 
 pub use detector::Detection;
 pub use embedder::Embedding;
+pub use network::BareNetwork;
 pub use quality::{Quality, QualityFailure, QualityLimits};
 
 use alignment::Similarity;

@@ -7,6 +7,7 @@ mod delivery;
 mod end_to_end;
 mod enroll;
 mod faults;
+mod gallery;
 mod refusals;
 mod service;
 mod store;
