@@ -11,6 +11,7 @@
 //! | [`vision`] | detect, landmarks, align, quality, embed; model pack; stills | models, stills |
 //! | [`gallery`] | everybody's templates, searched 1:N | no |
 //! | [`presentation`] | tracks faces and fuses observations into a claim | no |
+//! | [`recognition`] | from a security level to a threshold | no |
 //! | [`access`] | may this claim enter? | no |
 //! | [`door`] | the door's state machine; relay drivers | drivers only |
 //! | [`event`] | facts, and how they look on the wire | no |
@@ -33,6 +34,7 @@ pub mod event;
 pub mod gallery;
 pub mod mqtt;
 pub mod presentation;
+pub mod recognition;
 pub mod service;
 pub mod store;
 pub mod vision;

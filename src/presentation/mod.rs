@@ -5,11 +5,14 @@
 //! threshold, each with the margin, and with no contradicting one in between. Whether the
 //! person may enter is not asked here (see [`crate::access`]).
 
+pub mod fusion;
+pub mod liveness;
 mod tracker;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub use liveness::{Liveness, LivenessEvidence, SpoofCue};
 pub use tracker::{TrackId, Tracker};
 
 use crate::clock::Tick;

@@ -7,10 +7,13 @@
 pub mod alignment;
 pub mod detector;
 pub mod embedder;
+pub mod eyes;
 pub mod geometry;
 pub mod landmarks;
+pub mod liveness;
 mod network;
 pub mod pack;
+pub mod pose;
 pub mod quality;
 pub mod still;
 
@@ -27,7 +30,9 @@ pub use quality::{Quality, QualityFailure, QualityLimits};
 use alignment::Similarity;
 use detector::Detector;
 use embedder::Embedder;
+use eyes::EyeNetwork;
 use landmarks::{Landmarker, Landmarks};
+use liveness::LivenessNetwork;
 use pack::{ModelPack, PackError};
 use quality::SharpnessMeter;
 
@@ -92,6 +97,14 @@ pub struct Observation {
     pub embedding: Embedding,
 }
 
+/// What one image says about whether a face is live; one image decides nothing (see
+/// [`crate::presentation::liveness`]).
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct LivenessCues {
+    /// The network's probability, 0..1, that the face is live.
+    pub network: f32,
+}
+
 /// The loaded chain.
 #[derive(Debug)]
 pub struct Vision {
@@ -101,6 +114,10 @@ pub struct Vision {
     sharpness: SharpnessMeter,
     model_id: String,
     dimensions: usize,
+    /// For networks that are loaded when they are first asked for.
+    pack: ModelPack,
+    liveness: Option<LivenessNetwork>,
+    eyes: Option<EyeNetwork>,
 }
 
 impl Vision {
@@ -117,7 +134,25 @@ impl Vision {
             sharpness: SharpnessMeter::default(),
             model_id: pack.embedding().model_id.clone(),
             dimensions: pack.embedding().dimensions,
+            pack: pack.clone(),
+            liveness: None,
+            eyes: None,
         })
+    }
+
+    /// Loads the liveness and eye-state networks now, so that a pack without them is found out
+    /// at the start, and the first visitor does not wait for them.
+    ///
+    /// # Errors
+    /// When one is not in the pack, missing, wrong or not understood.
+    pub fn load_liveness(&mut self) -> Result<(), VisionError> {
+        if self.liveness.is_none() {
+            self.liveness = Some(LivenessNetwork::load(&self.pack)?);
+        }
+        if self.eyes.is_none() {
+            self.eyes = Some(EyeNetwork::load(&self.pack)?);
+        }
+        Ok(())
     }
 
     /// Which embedder this is; stored with every template.
@@ -201,5 +236,33 @@ impl Vision {
             quality: face.quality,
             embedding: self.embedder.embed(&face.aligned)?,
         })
+    }
+
+    /// Liveness cues of one examined face. `frame` is the frame it was found in. Loads the
+    /// network when it is first asked for.
+    ///
+    /// # Errors
+    /// When the pack has no liveness network, or the engine fails.
+    pub fn liveness(&mut self, frame: &Mat, face: &Face) -> Result<LivenessCues, VisionError> {
+        let network = match &mut self.liveness {
+            Some(network) => network,
+            empty => empty.insert(LivenessNetwork::load(&self.pack)?),
+        };
+        Ok(LivenessCues {
+            network: network.judge(frame, &face.detection.rect)?,
+        })
+    }
+
+    /// Probability, 0..1, that the eyes are open (mean of both); `None` when an eye lies outside
+    /// of the frame. Loads the network when it is first asked for.
+    ///
+    /// # Errors
+    /// When the pack has no eye-state network, or the engine fails.
+    pub fn eyes_open(&mut self, frame: &Mat, face: &Face) -> Result<Option<f32>, VisionError> {
+        let network = match &mut self.eyes {
+            Some(network) => network,
+            empty => empty.insert(EyeNetwork::load(&self.pack)?),
+        };
+        network.open(frame, &face.landmarks)
     }
 }

@@ -3,10 +3,14 @@
 //! A file is read once, hashed, and loaded from those very bytes: what was checked is what
 //! runs. A wrong hash is refused with the file's name and both hashes.
 
+mod calibration;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+pub use calibration::Calibration;
 
 /// What a network is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
@@ -93,6 +97,7 @@ pub struct EmbeddingInfo {
 struct Manifest {
     pack: PackInfo,
     embedding: EmbeddingInfo,
+    calibration: Calibration,
     file: Vec<ModelFile>,
 }
 
@@ -182,6 +187,12 @@ impl ModelPack {
     #[must_use]
     pub fn embedding(&self) -> &EmbeddingInfo {
         &self.manifest.embedding
+    }
+
+    /// What the embedder's similarities mean.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        &self.manifest.calibration
     }
 
     /// All files, in the manifest's order.
