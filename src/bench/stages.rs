@@ -1,5 +1,6 @@
 //! The cost of one observation, stage by stage, beside the bare passes of its networks.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use opencv::core::{CV_8UC3, Mat, Scalar};
@@ -10,8 +11,13 @@ use crate::vision::geometry::Rect;
 use crate::vision::pack::{ModelPack, Role};
 use crate::vision::{BareNetwork, Detection, Vision, VisionError};
 
-/// The networks that an observation runs, in its order.
-pub const NETWORKS: [Role; 3] = [Role::Detector, Role::Landmarks, Role::Embedder];
+/// The networks that an observation runs, in its order. A pack may lack some.
+const NETWORKS: [Role; 4] = [
+    Role::Detector,
+    Role::Landmarks,
+    Role::Liveness,
+    Role::Embedder,
+];
 
 /// Rounds before anything counts: caches, clock frequency, OpenCV's first allocations.
 const WARM_UP: usize = 5;
@@ -23,18 +29,30 @@ pub struct Stages {
     pub detect: Spread,
     /// Landmarks, alignment and quality of one face.
     pub examine: Spread,
+    /// Liveness cues of one face; nothing for a pack without that network.
+    pub liveness: Option<Spread>,
     /// The embedding of an aligned face.
     pub embed: Spread,
     /// All of it.
     pub observation: Spread,
     /// The bare passes of the same networks on ready input.
     pub forward: Spread,
-    /// Bare passes one by one, in the order of [`NETWORKS`].
-    pub networks: [Spread; NETWORKS.len()],
+    /// Bare passes one by one.
+    pub networks: Vec<NetworkCost>,
     /// Median over the rounds of observation ÷ bare passes of that round.
     pub ratio: f64,
     /// Frames with one face that a second has time for.
     pub frames_per_second: f64,
+}
+
+/// What one bare pass of a network costs.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct NetworkCost {
+    /// Which network.
+    pub role: Role,
+    /// Time of a pass.
+    #[serde(flatten)]
+    pub time: Spread,
 }
 
 /// A frame without a face, 640×480: grey with a soft gradient. What a stage costs hardly depends
@@ -70,38 +88,50 @@ pub fn measure(
     rounds: usize,
     mut progress: impl FnMut(),
 ) -> Result<Stages, VisionError> {
+    let roles: Vec<Role> = NETWORKS
+        .into_iter()
+        .filter(|role| pack.file(*role).is_ok())
+        .collect();
+    let judges_liveness = roles.contains(&Role::Liveness);
     let mut bare = Vec::new();
-    for role in NETWORKS {
-        bare.push(BareNetwork::load(pack, role)?);
+    for role in &roles {
+        bare.push(BareNetwork::load(pack, *role)?);
     }
-    let mut times = Times::default();
+    let mut rows = Vec::new();
     for round in 0..WARM_UP + rounds {
         let start = Instant::now();
         let found = vision.detect(frame)?.first().copied();
         let detected = Instant::now();
-        let detection = found.unwrap_or_else(|| middle(frame));
-        let face = vision.examine(frame, detection)?;
+        let face = vision.examine(frame, found.unwrap_or_else(|| middle(frame)))?;
         let examined = Instant::now();
+        if let Some(face) = face.as_ref().filter(|_| judges_liveness) {
+            black_box(vision.liveness(frame, face)?);
+        }
+        let judged = Instant::now();
         if let Some(face) = &face {
-            std::hint::black_box(vision.embed(face)?);
+            black_box(vision.embed(face)?);
         }
         let embedded = Instant::now();
-        let mut passes = [Duration::ZERO; NETWORKS.len()];
-        for (network, pass) in bare.iter_mut().zip(&mut passes) {
+        let mut passes = Vec::new();
+        for network in &mut bare {
             let start = Instant::now();
             network.forward()?;
-            *pass = start.elapsed();
+            passes.push(start.elapsed());
         }
         if round >= WARM_UP {
-            times.detect.push(detected - start);
-            times.examine.push(examined - detected);
-            times.embed.push(embedded - examined);
-            times.observation.push(embedded - start);
-            times.passes.push(passes);
+            rows.push(Row {
+                detect: detected - start,
+                examine: examined - detected,
+                liveness: judged - examined,
+                embed: embedded - judged,
+                observation: embedded - start,
+                forward: passes.iter().sum(),
+                passes,
+            });
         }
         progress();
     }
-    Ok(times.sum_up())
+    Ok(sum_up(&rows, &roles))
 }
 
 /// A box in the middle of a frame, where a face could be.
@@ -119,33 +149,37 @@ pub fn middle(frame: &Mat) -> Detection {
     }
 }
 
-#[derive(Default)]
-struct Times {
-    detect: Vec<Duration>,
-    examine: Vec<Duration>,
-    embed: Vec<Duration>,
-    observation: Vec<Duration>,
-    passes: Vec<[Duration; NETWORKS.len()]>,
+/// One round.
+struct Row {
+    detect: Duration,
+    examine: Duration,
+    liveness: Duration,
+    embed: Duration,
+    observation: Duration,
+    forward: Duration,
+    passes: Vec<Duration>,
 }
 
-impl Times {
-    fn sum_up(self) -> Stages {
-        let forward: Vec<Duration> = self.passes.iter().map(|p| p.iter().sum()).collect();
-        let pairs = self.observation.iter().zip(&forward);
-        let mut ratios: Vec<f64> = pairs
-            .map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64())
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        let observation = Spread::of(self.observation);
-        Stages {
-            detect: Spread::of(self.detect),
-            examine: Spread::of(self.examine),
-            embed: Spread::of(self.embed),
-            forward: Spread::of(forward),
-            networks: std::array::from_fn(|n| Spread::of(self.passes.iter().map(|p| p[n]))),
-            ratio: ratios.get(ratios.len() / 2).copied().unwrap_or_default(),
-            frames_per_second: 1e3 / observation.p50_ms,
-            observation,
-        }
+fn sum_up(rows: &[Row], roles: &[Role]) -> Stages {
+    let column = |value: fn(&Row) -> Duration| Spread::of(rows.iter().map(value));
+    let ratio = |row: &Row| row.observation.as_secs_f64() / row.forward.as_secs_f64();
+    let mut ratios: Vec<f64> = rows.iter().map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    let observation = column(|row| row.observation);
+    let has_liveness = roles.contains(&Role::Liveness);
+    let network = |(n, role): (usize, &Role)| NetworkCost {
+        role: *role,
+        time: Spread::of(rows.iter().filter_map(|row| row.passes.get(n).copied())),
+    };
+    Stages {
+        detect: column(|row| row.detect),
+        examine: column(|row| row.examine),
+        liveness: has_liveness.then(|| column(|row| row.liveness)),
+        embed: column(|row| row.embed),
+        forward: column(|row| row.forward),
+        networks: roles.iter().enumerate().map(network).collect(),
+        ratio: ratios.get(ratios.len() / 2).copied().unwrap_or_default(),
+        frames_per_second: 1e3 / observation.p50_ms,
+        observation,
     }
 }

@@ -12,14 +12,16 @@ use doorward::bench::stages;
 use doorward::config::Config;
 use doorward::gallery::Gallery;
 use doorward::store::Store;
+use doorward::vision::Vision;
+use doorward::vision::pack::{ModelPack, Role};
 use serde::Serialize;
 
-use crate::cli::{Context, load_vision, print_line};
+use crate::cli::{Context, print_line};
 
 /// Starts that are measured.
-pub(super) const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 3;
 /// Frames that a child looks at before it says how much memory it takes.
-const FRAMES: usize = 50;
+const FRAMES: usize = 20;
 /// What a child says when it could decide.
 const READY: &str = "ready";
 
@@ -45,7 +47,9 @@ impl Start {
 /// The child: everything that the service does before its first decision, and then some frames.
 pub(super) fn be_ready(config: &Config) -> anyhow::Result<()> {
     let store = Store::open(&config.store.path, config.wire())?;
-    let mut vision = load_vision(config)?;
+    let pack = ModelPack::open(&config.models.directory)?;
+    let mut vision = Vision::load(&pack, config.models.threads)?;
+    let judges_liveness = pack.file(Role::Liveness).is_ok();
     let dimensions = vision.dimensions();
     let people = store.gallery(vision.model_id(), dimensions)?;
     let gallery = Gallery::new(people, dimensions);
@@ -53,6 +57,9 @@ pub(super) fn be_ready(config: &Config) -> anyhow::Result<()> {
     let mut look = || -> anyhow::Result<()> {
         vision.detect(&frame)?;
         if let Some(face) = vision.examine(&frame, stages::middle(&frame))? {
+            if judges_liveness {
+                vision.liveness(&frame, &face)?;
+            }
             std::hint::black_box(gallery.search(&vision.embed(&face)?.embedding));
         }
         Ok(())

@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 
 use doorward::bench::soak;
-use doorward::bench::stages::NETWORKS;
 
 use super::{Report, Spread};
 use crate::cli::print_line;
@@ -52,12 +51,15 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
     if let Some(stages) = &report.stages {
         spread("detect", &stages.detect, String::new())?;
         spread("landmarks, align, quality", &stages.examine, String::new())?;
+        if let Some(liveness) = &stages.liveness {
+            spread("liveness", liveness, String::new())?;
+        }
         spread("embed", &stages.embed, String::new())?;
         spread("observation", &stages.observation, String::new())?;
         spread("bare networks", &stages.forward, String::new())?;
-        for (role, network) in NETWORKS.iter().zip(&stages.networks) {
-            let name = format!("  {role:?}").to_lowercase();
-            spread(&name, network, String::new())?;
+        for network in &stages.networks {
+            let name = format!("  {:?}", network.role).to_lowercase();
+            spread(&name, &network.time, String::new())?;
         }
         let ratio = stages.ratio;
         let verdict = budget(ratio, RATIO, "");
