@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use opencv::core::{CV_8UC3, Mat, Scalar};
 use opencv::prelude::*;
 
+use super::process::cpu_time;
 use super::spread::Spread;
 use crate::vision::geometry::Rect;
 use crate::vision::pack::{ModelPack, Role};
@@ -39,7 +40,8 @@ pub struct Stages {
     pub forward: Spread,
     /// Bare passes one by one.
     pub networks: Vec<NetworkCost>,
-    /// Median over the rounds of observation ÷ bare passes of that round.
+    /// Median over the rounds of observation ÷ bare passes of that round, in CPU time: other
+    /// programs' load lengthens every wall time, and not always both alike.
     pub ratio: f64,
     /// Frames with one face that a second has time for.
     pub frames_per_second: f64,
@@ -99,6 +101,7 @@ pub fn measure(
     }
     let mut rows = Vec::new();
     for round in 0..WARM_UP + rounds {
+        let cpu_start = cpu_time();
         let start = Instant::now();
         let found = vision.detect(frame)?.first().copied();
         let detected = Instant::now();
@@ -112,12 +115,14 @@ pub fn measure(
             black_box(vision.embed(face)?);
         }
         let embedded = Instant::now();
+        let cpu_embedded = cpu_time();
         let mut passes = Vec::new();
         for network in &mut bare {
             let start = Instant::now();
             network.forward()?;
             passes.push(start.elapsed());
         }
+        let cpu_passed = cpu_time();
         if round >= WARM_UP {
             rows.push(Row {
                 detect: detected - start,
@@ -127,6 +132,8 @@ pub fn measure(
                 observation: embedded - start,
                 forward: passes.iter().sum(),
                 passes,
+                cpu: cpu_embedded - cpu_start,
+                cpu_forward: cpu_passed - cpu_embedded,
             });
         }
         progress();
@@ -158,11 +165,13 @@ struct Row {
     observation: Duration,
     forward: Duration,
     passes: Vec<Duration>,
+    cpu: Duration,
+    cpu_forward: Duration,
 }
 
 fn sum_up(rows: &[Row], roles: &[Role]) -> Stages {
     let column = |value: fn(&Row) -> Duration| Spread::of(rows.iter().map(value));
-    let ratio = |row: &Row| row.observation.as_secs_f64() / row.forward.as_secs_f64();
+    let ratio = |row: &Row| row.cpu.as_secs_f64() / row.cpu_forward.as_secs_f64();
     let mut ratios: Vec<f64> = rows.iter().map(ratio).collect();
     ratios.sort_by(f64::total_cmp);
     let observation = column(|row| row.observation);

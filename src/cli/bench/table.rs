@@ -63,7 +63,12 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
         }
         let ratio = stages.ratio;
         let verdict = budget(ratio, RATIO, "");
-        line("observation ÷ bare", &format!("{ratio:.3}"), "", &verdict)?;
+        line(
+            "observation ÷ bare, CPU",
+            &format!("{ratio:.3}"),
+            "",
+            &verdict,
+        )?;
         let fps = format!("{:.1}", stages.frames_per_second);
         line("frames a second, one face", &fps, "", "")?;
     }
