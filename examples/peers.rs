@@ -4,8 +4,9 @@
 //! peers compose FOLDER          writes clip.avi and enroll/*.png
 //! peers loop FOLDER THREADS     prints what every frame cost, as JSON
 //! ```
-//! The loop compares every face of every frame, as the other side's does: no tracking and no
-//! pause after a decision, which spare the service most of this work.
+//! The loop compares every face of every frame, as the other side's does, if it is good enough to
+//! be compared at all: no tracking and no pause after a decision, which spare the service most of
+//! this work.
 #![allow(dead_code, reason = "shared with the tests, which use all of it")]
 
 use std::path::Path;
@@ -14,11 +15,12 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use doorward::bench::clip::Clip;
 use doorward::bench::process::{Memory, cpu_time};
+use doorward::config::RecognitionConfig;
 use doorward::event::{PersonId, PersonRef};
 use doorward::gallery::{Gallery, Verdict};
 use doorward::store::{GalleryPerson, PersonStatus};
 use doorward::vision::pack::ModelPack;
-use doorward::vision::{Vision, still};
+use doorward::vision::{QualityLimits, Vision, still};
 use image::imageops::{FilterType, resize};
 
 #[path = "../tests/it/support/clip.rs"]
@@ -29,9 +31,6 @@ mod faces;
 use clip::Scene;
 use faces::{ENROLLMENT, PERSON, STRANGERS, Sheet};
 
-/// The configured defaults (src/config/sections.rs).
-const THRESHOLD: f32 = 0.486;
-const MARGIN: f32 = 0.05;
 /// The enrolled pictures are enlarged: the other side's detector needs faces of 80 pixels.
 const ENLARGE: u32 = 3;
 
@@ -72,6 +71,11 @@ fn run(folder: &Path, threads: u32) -> anyhow::Result<()> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let mut vision = Vision::load(&ModelPack::open(&models)?, threads)?;
     let gallery = enroll(&mut vision, &folder.join("enroll"))?;
+    let rules = RecognitionConfig::default();
+    let limits = QualityLimits {
+        min_eye_distance_px: rules.min_eye_distance_px,
+        min_sharpness: rules.min_sharpness,
+    };
     let mut clip = Clip::open(&folder.join("clip.avi"), false)?;
     let (mut frames, mut with_face, mut recognised) = (0, 0, 0);
     let (start, cpu) = (Instant::now(), cpu_time());
@@ -79,9 +83,11 @@ fn run(folder: &Path, threads: u32) -> anyhow::Result<()> {
         let mut named = false;
         let faces = vision.detect(frame)?;
         for detection in &faces {
-            if let Some(face) = vision.examine(frame, *detection)? {
+            let face = vision.examine(frame, *detection)?;
+            if let Some(face) = face.filter(|face| face.quality.check(&limits).is_ok()) {
                 let found = gallery.search(&vision.embed(&face)?.embedding);
-                named |= found.is_some_and(|f| f.verdict(THRESHOLD, MARGIN) == Verdict::Named);
+                let verdict = found.map(|found| found.verdict(rules.threshold, rules.margin));
+                named |= verdict == Some(Verdict::Named);
             }
         }
         frames += 1;
