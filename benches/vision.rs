@@ -13,14 +13,9 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::event::{PersonId, PersonRef};
-use doorward::gallery::Gallery;
-use doorward::store::{GalleryPerson, PersonStatus};
 use doorward::vision::pack::{ModelPack, Role};
-use doorward::vision::{Embedding, Vision, still};
-use opencv::core::{CV_32F, Mat, Scalar, Vector};
-use opencv::dnn::{self, NetTrait as _};
-use opencv::prelude::*;
+use doorward::vision::{BareNetwork, Vision, still};
+use opencv::core::Mat;
 
 fn pack() -> ModelPack {
     ModelPack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models")).unwrap()
@@ -57,73 +52,21 @@ fn observation(c: &mut Criterion) {
     });
 }
 
-/// A network and an input for it, with nothing around it.
-struct Bare {
-    net: dnn::Net,
-    blob: Mat,
-    names: Vector<String>,
-    outputs: Vector<Mat>,
-}
-
-impl Bare {
-    fn load(pack: &ModelPack, role: Role) -> Self {
-        let file = pack.file(role).unwrap();
-        let bytes = Vector::from_slice(&pack.read(file).unwrap());
-        let net = dnn::read_net_from_onnx_buffer(&bytes).unwrap();
-        Self {
-            blob: Mat::new_nd_with_default(&file.input, CV_32F, Scalar::all(0.1)).unwrap(),
-            names: net.get_unconnected_out_layers_names().unwrap(),
-            outputs: Vector::new(),
-            net,
-        }
-    }
-
-    fn forward(&mut self) {
-        self.net
-            .set_input(&self.blob, "", 1.0, Scalar::default())
-            .unwrap();
-        self.net.forward(&mut self.outputs, &self.names).unwrap();
-    }
-}
-
 fn bare_forward(c: &mut Criterion) {
     opencv::core::set_num_threads(1).unwrap();
     let pack = pack();
     let roles = [Role::Detector, Role::Landmarks, Role::Embedder];
-    let mut nets = roles.map(|role| Bare::load(&pack, role));
+    let mut nets = roles.map(|role| BareNetwork::load(&pack, role).unwrap());
     // One after the other, as an observation runs them: each finds the caches cold.
     c.bench_function("forward/all", |b| {
-        b.iter(|| nets.iter_mut().for_each(Bare::forward));
+        b.iter(|| nets.iter_mut().for_each(|net| net.forward().unwrap()));
     });
     for (role, net) in roles.iter().zip(&mut nets) {
-        c.bench_function(&format!("forward/{role:?}"), |b| b.iter(|| net.forward()));
-    }
-}
-
-fn search(c: &mut Criterion) {
-    // Any direction costs the same; these need no randomness.
-    let embedding = |seed: usize| {
-        let values = (0..512).map(|i| ((seed * 31 + i * 17) % 101) as f32 - 50.0);
-        Embedding::normalised(values.collect()).unwrap()
-    };
-    for templates in [1_000, 10_000, 100_000] {
-        let people = (0..templates / 4).map(|person| GalleryPerson {
-            person: PersonRef {
-                id: PersonId::generate(),
-                name: String::new(),
-            },
-            status: PersonStatus::Active,
-            embeddings: (0..4)
-                .map(|n| embedding(person * 4 + n).as_slice().to_vec())
-                .collect(),
-        });
-        let gallery = Gallery::new(people.collect(), 512);
-        let probe = embedding(7);
-        c.bench_function(&format!("search/{templates}"), |b| {
-            b.iter(|| black_box(gallery.search(black_box(&probe))));
+        c.bench_function(&format!("forward/{role:?}"), |b| {
+            b.iter(|| net.forward().unwrap())
         });
     }
 }
 
-criterion_group!(benches, bare_forward, observation, search);
+criterion_group!(benches, bare_forward, observation);
 criterion_main!(benches);

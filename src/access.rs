@@ -2,8 +2,11 @@
 //!
 //! Pure; it knows nothing of doors, relays or storage. Denies unless everything speaks for a grant.
 
-use crate::event::DenyReason;
-use crate::presentation::Identity;
+use std::time::Duration;
+
+use crate::event::{Denied, DenyReason, Granted, Method};
+use crate::gallery::Member;
+use crate::presentation::{Claim, Identity};
 use crate::store::PersonStatus;
 
 /// The answer, always with a reason when it is no.
@@ -32,6 +35,64 @@ pub fn decide(identity: &Identity, status: Option<PersonStatus>) -> Decision {
         (Identity::Ambiguous { .. }, _) => Decision::Deny(DenyReason::Ambiguous),
         (Identity::TooPoor { .. }, _) => Decision::Deny(DenyReason::LowQuality),
     }
+}
+
+/// A decision as it is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Let them in, once this is on the record.
+    Granted(Granted),
+    /// Do not.
+    Denied(Denied),
+}
+
+/// Decides about a claim, `latency` after its presentation began; `member` is whom it names, as
+/// the gallery knows them now.
+#[must_use]
+pub fn decided(claim: &Claim, member: Option<&Member>, latency: Duration) -> Outcome {
+    let person = member.map(|member| member.person.clone());
+    let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+    let (observations, method) = (claim.observations, Method::Face);
+    let decision = decide(&claim.identity, member.map(|member| member.status));
+    let reason = match (decision, claim.identity, person.clone()) {
+        (
+            Decision::Grant,
+            Identity::Member {
+                similarity,
+                liveness,
+                ..
+            },
+            Some(person),
+        ) => {
+            return Outcome::Granted(Granted {
+                person,
+                similarity,
+                liveness,
+                observations,
+                method,
+                latency_ms,
+            });
+        }
+        // Nothing grants to nobody.
+        (Decision::Grant, ..) => DenyReason::Unknown,
+        (Decision::Deny(reason), ..) => reason,
+    };
+    Outcome::Denied(Denied {
+        reason,
+        problem: match claim.identity {
+            Identity::TooPoor { problem } => Some(problem),
+            _ => None,
+        },
+        person,
+        similarity: claim.identity.similarity(),
+        liveness: match claim.identity {
+            Identity::Spoof { liveness, .. } => Some(liveness),
+            _ => None,
+        },
+        observations,
+        method,
+        latency_ms,
+    })
 }
 
 #[cfg(test)]

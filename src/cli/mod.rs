@@ -4,6 +4,7 @@
 //! text for people or, with `--json`, as one JSON value (a line each for lists that grow);
 //! everything else goes to standard error.
 
+mod bench;
 mod completions;
 mod config;
 mod enroll;
@@ -67,6 +68,7 @@ enum Verb {
     Evaluate(evaluate::Args),
     Events(events::Args),
     Models(models::Args),
+    Bench(bench::Args),
     Config(config::Args),
     Relay(relay::Args),
     Completions(completions::Args),
@@ -100,6 +102,7 @@ impl Cli {
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
+            Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),
             Verb::Relay(args) => args.run(&context),
             Verb::Completions(args) => args.run(&context),

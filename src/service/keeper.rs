@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::access::{Decision, decide};
+use crate::access::{Outcome, decided};
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::door::relay::Relay;
 use crate::door::{Door, Effect, Input, step};
 use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{
-    Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, Method, PersonRef,
-    SecureCause,
+    Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, PersonRef, SecureCause,
 };
 use crate::gallery::Member;
 use crate::presentation::{Claim, Identity};
 use crate::store::{Store, StoreError};
+use crate::vision::QualityProblem;
 
 /// How long the keeper sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
@@ -123,7 +123,7 @@ impl Keeper {
     pub(super) fn run(mut self, messages: &Receiver<Message>) -> Box<dyn Relay> {
         loop {
             match messages.recv_timeout(self.patience()) {
-                Ok(Message::Claim { claim, member }) => self.claim(&claim, member),
+                Ok(Message::Claim { claim, member }) => self.claim(&claim, member.as_ref()),
                 Ok(Message::Challenge { member }) => self.challenge(member),
                 Ok(Message::Alarm { alarm, detail }) => self.alarm(alarm, detail),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -182,52 +182,47 @@ impl Keeper {
         self.input(Input::Tick);
     }
 
-    fn claim(&mut self, claim: &Claim, member: Option<Member>) {
-        let status = member.as_ref().map(|member| member.status);
-        let person = member.map(|member| member.person);
+    fn claim(&mut self, claim: &Claim, member: Option<&Member>) {
         let latency = self.clock.tick().since(claim.began);
-        let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
-        match (decide(&claim.identity, status), claim.identity, person) {
-            (
-                Decision::Grant,
-                Identity::Member {
-                    similarity,
-                    liveness,
-                    ..
-                },
-                Some(person),
-            ) => {
-                let granted = Granted {
-                    person,
-                    similarity,
-                    liveness,
-                    observations: claim.observations,
-                    method: Method::Face,
-                    latency_ms,
-                };
-                self.grant(claim, granted);
-            }
-            (Decision::Deny(reason), _, person) => self.deny(claim, reason, person, latency_ms),
-            // Nothing grants to nobody.
-            (Decision::Grant, ..) => self.deny(claim, DenyReason::Unknown, None, latency_ms),
+        match decided(claim, member, latency) {
+            Outcome::Granted(granted) => self.grant(granted),
+            Outcome::Denied(denied) => self.deny(denied),
+        }
+        if let Identity::Spoof { cue, .. } = claim.identity {
+            self.attack_over_at = Some(self.clock.tick() + ATTACK_OVER);
+            let cue = cue.as_str();
+            let detail = format!("a picture of an enrolled person was shown: {cue}");
+            self.alarm(Alarm::SpoofSuspected, Some(detail));
         }
     }
 
-    fn grant(&mut self, claim: &Claim, granted: Granted) {
+    fn grant(&mut self, granted: Granted) {
+        let event = Event::AccessGranted(granted.clone());
         let Granted {
             person,
             similarity,
+            liveness,
+            observations,
+            method,
             latency_ms,
-            ..
-        } = granted.clone();
+        } = granted;
         // Not behind a backlog: by the time it is written, somebody else may stand at the door.
-        if self.backlog.is_empty() && self.commit(self.clock.now(), Event::AccessGranted(granted)) {
-            tracing::info!(person = %person.id, similarity, latency_ms, "access granted");
+        if self.backlog.is_empty() && self.commit(self.clock.now(), event) {
+            tracing::info!(person = %person.id, similarity, liveness, latency_ms, "access granted");
             self.last_person = Some(person);
             let release = self.release;
             self.input(Input::Granted { release });
         } else {
-            self.deny(claim, DenyReason::StorageFailure, Some(person), latency_ms);
+            self.deny(Denied {
+                reason: DenyReason::StorageFailure,
+                problem: None,
+                person: Some(person),
+                similarity: Some(similarity),
+                liveness,
+                observations,
+                method,
+                latency_ms,
+            });
         }
     }
 
@@ -244,48 +239,17 @@ impl Keeper {
         }));
     }
 
-    fn deny(
-        &mut self,
-        claim: &Claim,
-        reason: DenyReason,
-        person: Option<PersonRef>,
-        latency_ms: u64,
-    ) {
-        let similarity = claim.identity.similarity();
-        let problem = match claim.identity {
-            Identity::TooPoor { problem } => Some(problem),
-            _ => None,
-        };
-        let spoof = match claim.identity {
-            Identity::Spoof { liveness, cue, .. } => Some((liveness, cue)),
-            _ => None,
-        };
-        let id = person.as_ref().map(|person| person.id.to_string());
+    fn deny(&mut self, denied: Denied) {
         tracing::info!(
-            reason = reason.as_str(),
-            person = id,
-            similarity,
-            latency_ms,
+            reason = denied.reason.as_str(),
+            problem = denied.problem.map(QualityProblem::as_str),
+            person = denied.person.as_ref().map(|person| person.id.to_string()),
+            similarity = denied.similarity,
+            liveness = denied.liveness,
+            latency_ms = denied.latency_ms,
             "access denied"
         );
-        self.record(Event::AccessDenied(Denied {
-            reason,
-            problem,
-            person,
-            similarity,
-            liveness: spoof.map(|(liveness, _)| liveness),
-            observations: claim.observations,
-            method: Method::Face,
-            latency_ms,
-        }));
-        if let Some((_, cue)) = spoof {
-            self.attack_over_at = Some(self.clock.tick() + ATTACK_OVER);
-            let detail = format!(
-                "a picture of an enrolled person was shown: {}",
-                cue.as_str()
-            );
-            self.alarm(Alarm::SpoofSuspected, Some(detail));
-        }
+        self.record(Event::AccessDenied(denied));
     }
 
     fn alarm(&mut self, alarm: Alarm, detail: Option<String>) {

@@ -49,8 +49,7 @@ impl Watcher {
             let now = self.clock.tick();
             if checked.is_none_or(|at| now.since(at) >= REFRESH) {
                 checked = Some(now);
-                if let Some(changed) = self.refresh(&mut revision)? {
-                    gallery = changed;
+                if self.refresh(&mut revision, &mut gallery)? {
                     self.pipeline.gallery_changed(&gallery);
                 }
             }
@@ -84,28 +83,37 @@ impl Watcher {
         Ok(())
     }
 
-    /// The gallery, if it changed since `revision`. A store that cannot be read for a moment
+    /// Brings the gallery up to date; false when it was. A store that cannot be read for a moment
     /// leaves the old one in force: its people were right a moment ago.
-    fn refresh(&self, revision: &mut Option<i64>) -> Result<Option<Gallery>, ServiceError> {
+    fn refresh(
+        &self,
+        revision: &mut Option<i64>,
+        gallery: &mut Gallery,
+    ) -> Result<bool, ServiceError> {
         let current = match self.store.gallery_revision() {
             Ok(current) => current,
-            Err(StoreError::Busy(_)) => return Ok(None),
+            Err(StoreError::Busy(_)) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        if *revision == Some(current) {
-            return Ok(None);
-        }
         let vision = self.pipeline.vision();
-        let dimensions = vision.dimensions();
-        let people = self.store.gallery(vision.model_id(), dimensions)?;
-        let gallery = Gallery::new(people, dimensions);
+        let (model, dimensions) = (vision.model_id(), vision.dimensions());
+        match *revision {
+            Some(known) if known == current => return Ok(false),
+            // Only who changed is read again: frames do not wait for everybody else.
+            Some(known) => {
+                for change in self.store.gallery_changes(known, model, dimensions)? {
+                    gallery.apply(change);
+                }
+            }
+            None => *gallery = Gallery::new(self.store.gallery(model, dimensions)?, dimensions),
+        }
         tracing::info!(
             people = gallery.len(),
             templates = gallery.templates(),
             "gallery loaded"
         );
         *revision = Some(current);
-        Ok(Some(gallery))
+        Ok(true)
     }
 
     fn tell_alarms(&self, news: Vec<News>) {

@@ -27,7 +27,7 @@ pub use lock::InstanceLock;
 pub use persons::{Person, PersonStatus};
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
-pub use templates::{Enrollment, GalleryPerson, NewTemplate};
+pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
 

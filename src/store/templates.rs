@@ -47,6 +47,15 @@ pub struct GalleryPerson {
     pub embeddings: Vec<Vec<f32>>,
 }
 
+/// Somebody in the gallery is new, different, or gone.
+#[derive(Debug, Clone)]
+pub struct GalleryChange {
+    /// Who.
+    pub person: PersonId,
+    /// As they are now; nothing when they, or their last template, are gone.
+    pub now: Option<GalleryPerson>,
+}
+
 impl Store {
     /// Adds templates to a person, who is created when new; one transaction with its event.
     ///
@@ -142,35 +151,78 @@ impl Store {
         model_id: &str,
         dimensions: usize,
     ) -> Result<Vec<GalleryPerson>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT p.id, p.name, p.status, t.embedding FROM templates t JOIN persons p ON p.id = t.person_id
-             WHERE t.model_id = ? ORDER BY p.id, t.id",
+        let mut statement = self
+            .conn
+            .prepare_cached(&format!("{GALLERY} ORDER BY p.id, t.id"))?;
+        read_gallery(statement.query([model_id])?, dimensions)
+    }
+
+    /// Everybody whose person or templates changed after `revision`, as they are now, in the order
+    /// of their last changes.
+    ///
+    /// A caller that asks for the revision first, and for the changes since the one before it
+    /// afterwards, misses nothing: what changes in between is read again the next time.
+    ///
+    /// # Errors
+    /// When the database cannot be read or holds an embedding of another length.
+    pub fn gallery_changes(
+        &self,
+        revision: i64,
+        model_id: &str,
+        dimensions: usize,
+    ) -> Result<Vec<GalleryChange>, StoreError> {
+        let mut changed = self.conn.prepare_cached(
+            "SELECT person_id FROM gallery_changes WHERE revision > ? ORDER BY revision",
         )?;
-        let mut rows = statement.query([model_id])?;
-        let mut people: Vec<GalleryPerson> = Vec::new();
+        let mut person = self
+            .conn
+            .prepare_cached(&format!("{GALLERY} AND t.person_id = ? ORDER BY t.id"))?;
+        let mut rows = changed.query([revision])?;
+        let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
             let id: PersonId = parse(row, 0)?;
-            let embedding = from_bytes(row.get_ref(3)?.as_blob().unwrap_or_default());
-            if embedding.len() != dimensions {
-                return Err(StoreError::Content(format!(
-                    "a template of {id} has {} numbers instead of {dimensions}",
-                    embedding.len()
-                )));
-            }
-            match people.last_mut() {
-                Some(last) if last.person.id == id => last.embeddings.push(embedding),
-                _ => people.push(GalleryPerson {
-                    person: PersonRef {
-                        id,
-                        name: row.get(1)?,
-                    },
-                    status: status(row, 2)?,
-                    embeddings: vec![embedding],
-                }),
-            }
+            let found = person.query(params![model_id, id.to_string()])?;
+            changes.push(GalleryChange {
+                person: id,
+                now: read_gallery(found, dimensions)?.pop(),
+            });
         }
-        Ok(people)
+        Ok(changes)
     }
+}
+
+/// Templates of one model with their people.
+const GALLERY: &str = "SELECT p.id, p.name, p.status, t.embedding \
+     FROM templates t JOIN persons p ON p.id = t.person_id WHERE t.model_id = ?";
+
+/// Gathers the rows of [`GALLERY`], which must come person by person.
+fn read_gallery(
+    mut rows: rusqlite::Rows<'_>,
+    dimensions: usize,
+) -> Result<Vec<GalleryPerson>, StoreError> {
+    let mut people: Vec<GalleryPerson> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: PersonId = parse(row, 0)?;
+        let embedding = from_bytes(row.get_ref(3)?.as_blob().unwrap_or_default());
+        if embedding.len() != dimensions {
+            return Err(StoreError::Content(format!(
+                "a template of {id} has {} numbers instead of {dimensions}",
+                embedding.len()
+            )));
+        }
+        match people.last_mut() {
+            Some(last) if last.person.id == id => last.embeddings.push(embedding),
+            _ => people.push(GalleryPerson {
+                person: PersonRef {
+                    id,
+                    name: row.get(1)?,
+                },
+                status: status(row, 2)?,
+                embeddings: vec![embedding],
+            }),
+        }
+    }
+    Ok(people)
 }
 
 /// Writes one template, and its photo when it is to be kept.

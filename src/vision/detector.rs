@@ -144,7 +144,7 @@ impl Detector {
             Scalar::default(),
         )?;
         let tensors = self.network.forward_whole(&self.padded)?;
-        let found = decode(&tensors, &fit)?;
+        let found = decode(tensors, &fit)?;
         Ok(found.iter().map(|face| fit.undo(face, whole)).collect())
     }
 }

@@ -26,6 +26,7 @@ use opencv::prelude::*;
 
 pub use detector::Detection;
 pub use embedder::Embedding;
+pub use network::BareNetwork;
 pub use quality::{Quality, QualityFailure, QualityLimits, QualityProblem};
 
 use alignment::Similarity;

@@ -15,6 +15,9 @@ pub(super) struct Network {
     scale: f64,
     swap_rb: bool,
     outputs: Vector<String>,
+    /// The input, and what came out last; kept, so that a pass allocates nothing of its own.
+    blob: Mat,
+    tensors: Vector<Mat>,
 }
 
 impl Network {
@@ -46,6 +49,8 @@ impl Network {
             scale,
             swap_rb: file.channels == Channels::Rgb,
             outputs,
+            blob: Mat::default(),
+            tensors: Vector::new(),
         })
     }
 
@@ -55,11 +60,12 @@ impl Network {
     }
 
     /// Runs the network on an 8-bit image (BGR, or grey for a grey network), which is
-    /// stretched to the input size bilinearly. Returns one tensor an output, in the order asked for.
+    /// stretched to the input size bilinearly. Returns one tensor an output, in the order asked
+    /// for; the next pass overwrites them.
     pub(super) fn forward(
         &mut self,
         image: &impl opencv::core::ToInputArray,
-    ) -> Result<Vector<Mat>, VisionError> {
+    ) -> Result<&Vector<Mat>, VisionError> {
         self.forward_at(image, self.size)
     }
 
@@ -67,7 +73,7 @@ impl Network {
     pub(super) fn forward_whole(
         &mut self,
         image: &impl opencv::core::ToInputArray,
-    ) -> Result<Vector<Mat>, VisionError> {
+    ) -> Result<&Vector<Mat>, VisionError> {
         // An empty size means the image's own.
         self.forward_at(image, Size::default())
     }
@@ -76,9 +82,10 @@ impl Network {
         &mut self,
         image: &impl opencv::core::ToInputArray,
         size: Size,
-    ) -> Result<Vector<Mat>, VisionError> {
-        let blob = dnn::blob_from_image(
+    ) -> Result<&Vector<Mat>, VisionError> {
+        dnn::blob_from_image_to(
             image,
+            &mut self.blob,
             self.scale,
             size,
             self.mean,
@@ -86,10 +93,41 @@ impl Network {
             false,
             opencv::core::CV_32F,
         )?;
-        self.net.set_input(&blob, "", 1.0, Scalar::default())?;
-        let mut tensors = Vector::<Mat>::new();
-        self.net.forward(&mut tensors, &self.outputs)?;
-        Ok(tensors)
+        self.pass()?;
+        Ok(&self.tensors)
+    }
+
+    fn pass(&mut self) -> Result<(), VisionError> {
+        self.net.set_input(&self.blob, "", 1.0, Scalar::default())?;
+        self.net.forward(&mut self.tensors, &self.outputs)?;
+        Ok(())
+    }
+}
+
+/// A network with an input that never changes: what its pass alone costs, for measurements.
+#[derive(Debug)]
+pub struct BareNetwork {
+    network: Network,
+}
+
+impl BareNetwork {
+    /// Loads the network of a role.
+    ///
+    /// # Errors
+    /// When its file is missing, wrong or not understood.
+    pub fn load(pack: &ModelPack, role: Role) -> Result<Self, VisionError> {
+        let mut network = Network::load(pack, role, &[])?;
+        let input = pack.file(role)?.input;
+        network.blob = Mat::new_nd_with_default(&input, opencv::core::CV_32F, Scalar::all(0.1))?;
+        Ok(Self { network })
+    }
+
+    /// One pass.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn forward(&mut self) -> Result<(), VisionError> {
+        self.network.pass()
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
 mod camera;
 mod cli;
 mod delivery;
@@ -11,6 +12,7 @@ mod enroll_camera;
 mod enroll_together;
 mod evaluate;
 mod faults;
+mod gallery;
 mod liveness;
 mod packs;
 mod photos;

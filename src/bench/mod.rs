@@ -1,0 +1,55 @@
+//! What the door costs on this machine: stages, search, start, idling, decisions, endurance.
+//!
+//! Measures what the service runs, with the service's own parts; it decides nothing about a real
+//! door, moves no relay, and writes only to a temporary store. Flows in: the model pack, and a
+//! clip where one is needed. Flows out: [`Spread`]s in milliseconds, shares and bytes.
+//!
+//! Where a figure is compared with another one (the budget of an observation is a ratio), the two
+//! are measured alternately, so that other work on the machine hits both alike.
+
+pub mod chain;
+pub mod clip;
+pub mod decision;
+pub mod gallery;
+pub mod idle;
+pub mod process;
+pub mod soak;
+mod spread;
+pub mod stages;
+
+use std::path::PathBuf;
+
+pub use spread::Spread;
+
+use crate::camera::CameraError;
+use crate::door::relay::RelayError;
+use crate::store::StoreError;
+use crate::vision::VisionError;
+
+/// Why something could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// Vision failed.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    /// OpenCV failed.
+    #[error("OpenCV: {0}")]
+    OpenCv(#[from] opencv::Error),
+    /// The clip cannot be played.
+    #[error(transparent)]
+    Camera(#[from] CameraError),
+    /// The temporary store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The simulated relay cannot be used.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The clip has no frames.
+    #[error("{path} holds no frames", path = .0.display())]
+    Empty(PathBuf),
+    /// A clip shows how fast people are recognised, and there is nobody to be recognised.
+    #[error(
+        "nobody is enrolled, so nobody in the clip can be granted; enroll somebody first (doorward enroll --help)"
+    )]
+    NobodyEnrolled,
+}
