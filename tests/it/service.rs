@@ -215,7 +215,10 @@ fn a_missing_camera_device_is_an_alarm_and_the_door_goes_on() {
 
 #[test]
 fn a_folder_of_images_plays_as_a_camera() {
-    let door = Door::new("[camera]\nsource = \"folder\"\npath = \"frames\"\nfps = 10.0\n");
+    // A photo on a grey ground, which is what liveness is there to refuse.
+    let door = Door::new(
+        "[camera]\nsource = \"folder\"\npath = \"frames\"\nfps = 10.0\n[liveness]\nmode = \"off\"\n",
+    );
     door.enroll_sample_person();
     let frames = door.path("frames");
     std::fs::create_dir(&frames).unwrap();
