@@ -21,7 +21,7 @@ pub const RETRY: Retry = Retry {
 };
 
 /// Long enough for everything that should happen at once.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(30);
 
 pub struct Sender {
     folder: tempfile::TempDir,
