@@ -30,6 +30,8 @@ pub struct Made {
     pub began: Tick,
     /// Whether the relay was released.
     pub granted: bool,
+    /// Observations that spoke for it: so many frames had to be waited for.
+    pub observations: u32,
 }
 
 /// Everything between a frame and the relay.
@@ -98,6 +100,7 @@ impl Chain {
                 made.push(Made {
                     began: claim.began,
                     granted: self.decide(&claim, now)?,
+                    observations: claim.observations,
                 });
             }
         }

@@ -31,21 +31,19 @@ pub struct Decisions {
     pub denied: usize,
     /// From the first near enough face to the relay command of a grant, recorded and committed.
     pub grant: Spread,
-    /// Of that, beyond the time between the frames that the confirmations need.
+    /// Of that, beyond the time between the frames that the decision needed.
     pub beyond_frames: Spread,
     /// Share of one core that all of it took, decoding included.
     pub cpu_share: f64,
 }
 
 /// Plays a clip at its own speed through the newest-frame slot, as the service does.
-/// `confirmations` is the configured number of agreeing observations.
 ///
 /// # Errors
 /// When nobody is enrolled, the clip cannot be played or the chain fails.
 pub fn play(
     chain: &mut Chain,
     path: &Path,
-    confirmations: u32,
     mut progress: impl FnMut(),
 ) -> Result<Decisions, BenchError> {
     if chain.gallery().is_empty() {
@@ -98,7 +96,11 @@ pub fn play(
                 let now = clock.tick();
                 let (granted, others): (Vec<_>, Vec<_>) = made.into_iter().partition(|m| m.granted);
                 denied += others.len();
-                grants.extend(granted.into_iter().map(|made| now.since(made.began)));
+                grants.extend(granted.into_iter().map(|made| {
+                    let waited = pace.saturating_mul(made.observations.saturating_sub(1));
+                    let took = now.since(made.began);
+                    (took, took.saturating_sub(waited))
+                }));
             }
             Err(error) => break Err(error),
         }
@@ -112,14 +114,13 @@ pub fn play(
     }
     let wall = clock.tick().since(started.0);
     let cpu = process::cpu_time().saturating_sub(started.1);
-    let waited = pace.saturating_mul(confirmations.saturating_sub(1));
     Ok(Decisions {
         frames,
         skipped: last - frames,
         granted: grants.len(),
         denied,
-        beyond_frames: Spread::of(grants.iter().map(|g| g.saturating_sub(waited))),
-        grant: Spread::of(grants),
+        beyond_frames: Spread::of(grants.iter().map(|(_, beyond)| *beyond)),
+        grant: Spread::of(grants.into_iter().map(|(took, _)| took)),
         cpu_share: cpu.as_secs_f64() / wall.as_secs_f64(),
     })
 }

@@ -208,7 +208,7 @@ impl Quality {
 
     /// What a face like this keeps of its similarity to a good picture of the same face, 0..1:
     /// its weight among several (see [`crate::presentation::fusion`]). Each factor is fitted to
-    /// LFW faces degraded step by step (docs/evaluation.md): with blur of σ = 1, 1.5, 2, 3 pixels
+    /// LFW faces degraded step by step (docs/decisions/0006): with blur of σ = 1, 1.5, 2, 3 pixels
     /// similarity falls to 0.99, 0.95, 0.87, 0.66; with light dimmed to 40, 25, 15 % under
     /// sensor noise to 0.95, 0.88, 0.71; with 13, 33, 59 % of the face white to 0.97, 0.86, 0.56.
     #[must_use]

@@ -190,8 +190,7 @@ impl Args {
                     );
                 };
                 let bar = progress("decision", 0)?;
-                let confirmations = config.recognition.confirmations;
-                let played = decision::play(&mut chain, clip, confirmations, || bar.inc(1))?;
+                let played = decision::play(&mut chain, clip, || bar.inc(1))?;
                 report.decision = Some(played);
             }
         }
