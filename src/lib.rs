@@ -21,7 +21,7 @@
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |
-//! | [`bench`] | what all of this costs on this machine | yes |
+//! | [`bench`](mod@bench) | what all of this costs on this machine | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
