@@ -14,6 +14,7 @@ use opencv::core::{Mat, Vec3b};
 
 use crate::support::attack::{self, Medium};
 use crate::support::clip::{self, FPS, HEIGHT, Scene, WIDTH};
+use crate::support::door::Door;
 use crate::support::faces::{Cell, PERSON, Sheet};
 
 /// Every second frame is looked at, as a slow machine does.
@@ -80,6 +81,67 @@ fn the_same_person_before_a_wall_is_live_and_never_a_spoof() {
     assert!(!verdicts.iter().any(spoof), "{verdicts:?}");
     let last = verdicts[verdicts.len() - 1];
     assert!(matches!(last, Liveness::Live { .. }), "{verdicts:?}");
+}
+
+/// A door whose camera shows these frames, with the sample person enrolled.
+fn door(frames: impl Iterator<Item = Vec<u8>>, more: &str) -> Door {
+    let door = Door::new(&format!(
+        "[camera]\nsource = \"file\"\npath = \"clip.avi\"\n{more}"
+    ));
+    clip::record(&door.path("clip.avi"), frames).unwrap();
+    door.enroll_sample_person();
+    door
+}
+
+#[test]
+fn photos_held_up_are_denied_with_an_alarm_and_the_person_is_let_in() {
+    let face = Sheet::open().unwrap().face(PERSON[0]).unwrap();
+    let pause = || clip::frames(&[Scene::empty(1.2)]).collect::<Vec<_>>();
+    let frames = attack::frames(&face, Medium::Print, 2.5)
+        .chain(pause())
+        .chain(attack::frames(&face, Medium::Phone, 2.5))
+        .chain(pause())
+        .chain(clip::frames(&[Scene::visitor(&face, 4.0)]))
+        .chain(pause())
+        .collect::<Vec<_>>();
+    let door = door(frames.into_iter(), "");
+    let mut service = door.start();
+    assert!(service.wait().success(), "{}", service.log());
+    let access = door.json(&["events", "list", "--kind", "access"]);
+    let said: Vec<_> = access
+        .iter()
+        .map(|event| event["data"]["reason"].as_str().unwrap_or("granted"))
+        .collect();
+    assert_eq!(
+        said,
+        ["spoof_suspected", "spoof_suspected", "granted"],
+        "{}",
+        service.log()
+    );
+    // Both photos are one attack.
+    let alarms = door.json(&["events", "list", "--kind", "alarm"]);
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert_eq!(alarms[0]["data"]["alarm"], "spoof_suspected");
+    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+}
+
+#[test]
+fn who_does_not_blink_when_asked_is_denied() {
+    let face = Sheet::open().unwrap().face(PERSON[0]).unwrap();
+    let frames = clip::frames(&[Scene::visitor(&face, 6.0)]).collect::<Vec<_>>();
+    let door = door(
+        frames.into_iter(),
+        "[liveness]\nmode = \"challenge\"\nchallenge_timeout_ms = 1000\n",
+    );
+    let mut service = door.start();
+    assert!(service.wait().success(), "{}", service.log());
+    let access = door.json(&["events", "list", "--kind", "access"]);
+    let kinds: Vec<_> = access.iter().map(|event| event["kind"].as_str()).collect();
+    let expected = [Some("access.challenged"), Some("access.denied")];
+    assert_eq!(kinds, expected, "{}", service.log());
+    assert_eq!(access[0]["data"]["challenge"], "blink");
+    assert_eq!(access[1]["data"]["reason"], "liveness_unproven");
+    assert_eq!(door.transitions(), ["secured"]);
 }
 
 #[test]
