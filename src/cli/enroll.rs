@@ -141,12 +141,8 @@ impl Args {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let mut judgement = enroller.judge();
-        tell(&judgement);
-        refused.append(&mut judgement.refused);
-        judgement.refused = refused;
         Ok(Looked {
-            judgement,
+            judgement: judged(enroller, refused),
             pictures: paths.len(),
             noun: "images",
             more: json!({}),
@@ -184,14 +180,19 @@ impl Args {
     }
 }
 
-/// Names the pictures that were judged against each other.
-fn tell(judgement: &Judgement) {
+/// Has the pictures judged together, says what becomes of them, and adds those that were refused
+/// before.
+fn judged(enroller: Enroller<'_>, mut refused: Vec<Refusal>) -> Judgement {
+    let mut judgement = enroller.judge();
     for duplicate in &judgement.duplicates {
         eprintln!("skipped: {duplicate}");
     }
     for refusal in &judgement.refused {
         eprintln!("refused: {refusal}");
     }
+    refused.append(&mut judgement.refused);
+    judgement.refused = refused;
+    judgement
 }
 
 fn report(

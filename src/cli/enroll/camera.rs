@@ -13,7 +13,7 @@ use doorward::store::Store;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Args, Looked, load_vision, tell};
+use super::{Args, Looked, judged, load_vision};
 
 /// Advice is printed no more often than this where lines cannot be overwritten.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -77,12 +77,8 @@ pub(super) fn look(args: &Args, config: &Config, store: &Store) -> anyhow::Resul
             refused.push(refusal);
         }
     }
-    let mut judgement = enroller.judge();
-    tell(&judgement);
-    refused.append(&mut judgement.refused);
-    judgement.refused = refused;
     Ok(Looked {
-        judgement,
+        judgement: judged(enroller, refused),
         pictures: poses.len(),
         noun: "shots",
         more: json!({"shots": poses, "missed": missed, "ending": ending}),
