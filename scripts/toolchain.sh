@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Finds Rust; to be sourced from the project's folder, by bash with -e -u.
 
 if [[ -d ${CARGO_HOME:-$HOME/.cargo}/bin ]]; then
