@@ -30,8 +30,8 @@ pub struct Made {
     pub began: Tick,
     /// Whether the relay was released.
     pub granted: bool,
-    /// Observations that spoke for it: so many frames had to be waited for.
-    pub observations: u32,
+    /// When the frame that brought it about was captured.
+    pub captured: Tick,
 }
 
 /// Everything between a frame and the relay.
@@ -100,7 +100,7 @@ impl Chain {
                 made.push(Made {
                     began: claim.began,
                     granted: self.decide(&claim, now)?,
-                    observations: claim.observations,
+                    captured: now,
                 });
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use opencv::core::Mat;
 
 use super::chain::Chain;
-use super::clip::{Clip, FOLDER_FPS};
+use super::clip::FOLDER_FPS;
 use super::spread::Spread;
 use super::{BenchError, process};
 use crate::camera::{self, CameraEvent, FrameSlot};
@@ -31,7 +31,7 @@ pub struct Decisions {
     pub denied: usize,
     /// From the first near enough face to the relay command of a grant, recorded and committed.
     pub grant: Spread,
-    /// Of that, beyond the time between the frames that the decision needed.
+    /// Of that, from the capture of the frame that decided: what is not waiting for frames.
     pub beyond_frames: Spread,
     /// Share of one core that all of it took, decoding included.
     pub cpu_share: f64,
@@ -49,7 +49,6 @@ pub fn play(
     if chain.gallery().is_empty() {
         return Err(BenchError::NobodyEnrolled);
     }
-    let pace = Clip::open(path, false)?.pace();
     let config = CameraConfig {
         source: if path.is_dir() {
             SourceKind::Folder
@@ -96,11 +95,11 @@ pub fn play(
                 let now = clock.tick();
                 let (granted, others): (Vec<_>, Vec<_>) = made.into_iter().partition(|m| m.granted);
                 denied += others.len();
-                grants.extend(granted.into_iter().map(|made| {
-                    let waited = pace.saturating_mul(made.observations.saturating_sub(1));
-                    let took = now.since(made.began);
-                    (took, took.saturating_sub(waited))
-                }));
+                grants.extend(
+                    granted
+                        .into_iter()
+                        .map(|made| (now.since(made.began), now.since(made.captured))),
+                );
             }
             Err(error) => break Err(error),
         }

@@ -92,7 +92,7 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
             budget(grant.p95_ms, DECISION, "ms (p95)"),
         )?;
         spread(
-            "  beyond frames needed",
+            "  beyond waiting for frames",
             beyond,
             budget(beyond.p95_ms, BEYOND, "ms (p95)"),
         )?;
