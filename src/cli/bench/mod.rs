@@ -138,7 +138,7 @@ impl Args {
     }
 
     fn measure(&self, context: &Context, config: &Config) -> anyhow::Result<Report> {
-        let pack = ModelPack::open(&config.models.directory)?;
+        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let mut report = Report {
             threads: config.models.threads,
@@ -175,24 +175,24 @@ impl Args {
             };
             report.search = Some(GALLERIES.map(search).into());
         }
-        if self.wants(Part::Idle) || self.wants(Part::Decision) {
+        if self.wants(Part::Idle) {
             let (mut chain, _folder) = chain(context, config, vision)?;
-            if self.wants(Part::Idle) {
-                let bar = progress("idle", (IDLE_SECONDS * idle::FPS) as usize)?;
-                let cpu_share = idle::measure(&mut chain, IDLE_SECONDS, || bar.inc(1))?;
-                let fps = idle::FPS;
-                report.idle = Some(Idle { fps, cpu_share });
-            }
-            if self.wants(Part::Decision) {
-                let Some(clip) = &self.clip else {
-                    bail!(
-                        "decision needs --clip: a video file or a folder of images in which enrolled people come to the door"
-                    );
-                };
-                let bar = progress("decision", 0)?;
-                let played = decision::play(&mut chain, clip, || bar.inc(1))?;
-                report.decision = Some(played);
-            }
+            let bar = progress("idle", (IDLE_SECONDS * idle::FPS) as usize)?;
+            let cpu_share = idle::measure(&mut chain, IDLE_SECONDS, || bar.inc(1))?;
+            let fps = idle::FPS;
+            report.idle = Some(Idle { fps, cpu_share });
+        }
+        if self.wants(Part::Decision) {
+            let Some(clip) = &self.clip else {
+                bail!(
+                    "decision needs --clip: a video file or a folder of images in which enrolled people come to the door"
+                );
+            };
+            // A chain of its own: its time begins anew, and it knows no other scene.
+            let (mut chain, _folder) = chain(context, config, super::load_vision(config)?)?;
+            let bar = progress("decision", 0)?;
+            let played = decision::play(&mut chain, clip, || bar.inc(1))?;
+            report.decision = Some(played);
         }
         Ok(report)
     }

@@ -47,7 +47,7 @@ impl Start {
 /// The child: everything that the service does before its first decision, and then some frames.
 pub(super) fn be_ready(config: &Config) -> anyhow::Result<()> {
     let store = Store::open(&config.store.path, config.wire())?;
-    let pack = ModelPack::open(&config.models.directory)?;
+    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let mut vision = Vision::load(&pack, config.models.threads)?;
     let judges_liveness = pack.file(Role::Liveness).is_ok();
     let dimensions = vision.dimensions();

@@ -86,16 +86,22 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
     }
     if let Some(decision) = &report.decision {
         let (grant, beyond) = (&decision.grant, &decision.beyond_frames);
-        spread(
-            "face to relay command",
-            grant,
-            budget(grant.p95_ms, DECISION, "ms (p95)"),
-        )?;
-        spread(
-            "  beyond waiting for frames",
-            beyond,
-            budget(beyond.p95_ms, BEYOND, "ms (p95)"),
-        )?;
+        if decision.granted == 0 {
+            print_line(
+                "face to relay command: nobody was let in; who is in the clip must be enrolled",
+            )?;
+        } else {
+            spread(
+                "face to relay command",
+                grant,
+                budget(grant.p95_ms, DECISION, "ms (p95)"),
+            )?;
+            spread(
+                "  beyond waiting for frames",
+                beyond,
+                budget(beyond.p95_ms, BEYOND, "ms (p95)"),
+            )?;
+        }
         let share = format!("{:.0} %", decision.cpu_share * 100.0);
         line("CPU while playing", &share, "", "")?;
         print_line(&format!(
