@@ -177,6 +177,8 @@ fn a_killed_service_is_offline_and_delivers_the_rest_after_its_restart() {
     });
     clip::write(&door.path("clip.avi"), &[Scene::empty(60.0)]).unwrap();
     let mut service = door.start();
+    // Only then does the record say that the door was secured.
+    service.wait_for("\"ready\"");
     let recorded = || door.json(&["events", "list"]).len();
     wait_for("everything arrives", PATIENCE, || {
         let arrived: BTreeSet<u64> = subscriber.sequences("event/").into_iter().collect();
