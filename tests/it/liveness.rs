@@ -127,7 +127,8 @@ fn photos_held_up_are_denied_with_an_alarm_and_the_person_is_let_in() {
 
 #[test]
 fn who_does_not_blink_when_asked_is_denied() {
-    let face = Sheet::open().unwrap().face(PERSON[0]).unwrap();
+    // Clearly open eyes: those of others flicker in the network's sight while they walk up.
+    let face = Sheet::open().unwrap().face(Cell::at(0, 0)).unwrap();
     let frames = clip::frames(&[Scene::visitor(&face, 6.0)]).collect::<Vec<_>>();
     let door = door(
         frames.into_iter(),
