@@ -6,7 +6,7 @@
 //! It is not asked again whether a face is somebody else's: that was decided at enrollment,
 //! and the people of the old model cannot be compared with this one.
 
-use crate::enroll::Refusal;
+use crate::enroll::{Refusal, observe};
 use crate::event::PersonId;
 use crate::store::{NewTemplate, Store, StoreError};
 use crate::vision::pack::sha256_hex;
@@ -66,21 +66,8 @@ fn template(
         return Err(bad(StillError::Damaged(what)).into());
     }
     let picture = still::decode(bytes).map_err(bad)?;
-    let (image, faces) = vision.detect_in_still(still::to_bgr(&picture)?)?;
     // Several faces were accepted at enrollment only with the word to take the largest.
-    let largest = faces
-        .into_iter()
-        .max_by(|a, b| a.rect.area().total_cmp(&b.rect.area()));
-    let Some(detection) = largest else {
-        return Err(Refusal::NoFace(file));
-    };
-    let Some(face) = vision.examine(&image, detection)? else {
-        return Err(Refusal::NoFace(file));
-    };
-    face.quality
-        .check(limits)
-        .map_err(|failure| Refusal::Quality { file, failure })?;
-    let observation = vision.embed(&face)?;
+    let observation = observe(vision, limits, true, still::to_bgr(&picture)?, file)?;
     Ok(NewTemplate {
         model_id: vision.model_id().to_owned(),
         embedding: observation.embedding.as_slice().to_vec(),

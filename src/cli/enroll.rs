@@ -4,20 +4,16 @@ mod camera;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use doorward::clock::Timestamp;
 use doorward::config::Config;
 use doorward::enroll::plan::Rules;
 use doorward::enroll::{Demands, Duplicate, Enroller, Judgement, Refusal};
 use doorward::store::{Enrollment, Store};
 use doorward::vision::Vision;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Context, Outcome, image_paths, load_vision, print_line};
-
-/// Progress is shown from this many images on.
-const MANY: usize = 4;
+use super::{Context, Outcome, image_paths, load_vision, print_line, progress_over_many};
 
 /// Enroll somebody from images of their face, or give them more templates.
 ///
@@ -131,7 +127,7 @@ impl Args {
         let paths = image_paths(self.images.clone(), self.folder.as_deref())?;
         let mut vision = load_vision(config)?;
         let mut enroller = self.enroller(config, store, &vision)?;
-        let bar = progress(paths.len())?;
+        let bar = progress_over_many(paths.len(), "images")?;
         let mut refused = Vec::new();
         for path in &paths {
             if let Err(refusal) = enroller.add(&mut vision, path) {
@@ -212,14 +208,4 @@ fn report(
         report.extend(more);
     }
     report
-}
-
-/// A bar for many images; hidden for few, and where nobody watches.
-fn progress(images: usize) -> anyhow::Result<ProgressBar> {
-    if images < MANY {
-        return Ok(ProgressBar::hidden());
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {eta} left")
-        .context("progress style")?;
-    Ok(ProgressBar::new(u64::try_from(images)?).with_style(style))
 }

@@ -28,7 +28,11 @@ use clap::{Parser, Subcommand};
 use doorward::config::{Config, ConfigError, DEFAULT_PATH};
 use doorward::store::Store;
 use doorward::vision::Vision;
-use doorward::vision::pack::ModelPack;
+use doorward::vision::pack::{ModelPack, PackError};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Progress over fewer than so many is not worth a bar.
+const MANY: usize = 4;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -157,9 +161,29 @@ fn print_line(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
 }
 
+/// The configured model pack.
+fn open_pack(config: &Config) -> Result<ModelPack, PackError> {
+    ModelPack::open_named(&config.models.directory, &config.models.pack)
+}
+
 fn load_vision(config: &Config) -> anyhow::Result<Vision> {
-    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
-    Ok(Vision::load(&pack, config.models.threads)?)
+    Ok(Vision::load(&open_pack(config)?, config.models.threads)?)
+}
+
+/// A bar over so many of `what`; it vanishes where nobody watches.
+fn progress(count: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}  {eta} left")
+        .context("progress style")?;
+    let bar = ProgressBar::new(u64::try_from(count)?).with_style(style);
+    Ok(bar.with_message(what))
+}
+
+/// The same, hidden for a few that are done at once.
+fn progress_over_many(count: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
+    if count < MANY {
+        return Ok(ProgressBar::hidden());
+    }
+    progress(count, what)
 }
 
 /// Images given one by one, then those of a folder.

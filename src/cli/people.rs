@@ -9,7 +9,7 @@ use doorward::store::{Person, PersonStatus, Store};
 use doorward::vision::Embedding;
 use doorward::vision::pack::ModelPack;
 
-use super::{Context, Outcome, print_line, reenroll};
+use super::{Context, Outcome, open_pack, print_line, reenroll};
 
 /// List and administer the people who are known.
 ///
@@ -64,25 +64,34 @@ impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let config = context.config()?;
         let mut store = context.store(&config)?;
-        // Without its manifest nobody can say whose templates count; the list is still right.
-        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack).ok();
-        let model_id = pack.map(|pack| pack.embedding().model_id.clone());
         let now = Timestamp::now();
         match self.verb {
             Verb::List => {
+                // Without its manifest nobody can say whose templates count; the list is still right.
+                let pack = open_pack(&config).ok();
+                let model_id = pack.as_ref().map(|pack| pack.embedding().model_id.as_str());
                 let people = store.people()?;
                 if context.json {
                     context.print_json(&people)?;
                 } else {
-                    print_list(&people, model_id.as_deref())?;
+                    print_list(&people, model_id)?;
                 }
-                if let Some(model_id) = &model_id {
+                if let Some(model_id) = model_id {
                     reenroll::warn_left_out(&store, model_id)?;
                 }
             }
             Verb::Show { name } => {
                 let person = store.person(&name)?;
-                let separation = separation(&config, &store, &person)?;
+                let (model_id, separation) = match open_pack(&config) {
+                    Ok(pack) => {
+                        let separation = separation(&config, &pack, &store, &person)?;
+                        (Some(pack.embedding().model_id.clone()), Some(separation))
+                    }
+                    Err(error) => {
+                        eprintln!("not compared with others: {error}");
+                        (None, None)
+                    }
+                };
                 if context.json {
                     let mut report = serde_json::to_value(&person)?;
                     report["separation"] = serde_json::to_value(&separation)?;
@@ -147,20 +156,13 @@ fn templates(person: &Person, model_id: Option<&str>) -> String {
     }
 }
 
-/// How well somebody is told apart, by the door's own rules; `None` where no model pack says
-/// which templates can be compared.
+/// How well somebody is told apart, by the door's own rules and with the templates of one pack.
 fn separation(
     config: &Config,
+    pack: &ModelPack,
     store: &Store,
     person: &Person,
-) -> anyhow::Result<Option<Separation>> {
-    let pack = match ModelPack::open_named(&config.models.directory, &config.models.pack) {
-        Ok(pack) => pack,
-        Err(error) => {
-            eprintln!("not compared with others: {error}");
-            return Ok(None);
-        }
-    };
+) -> anyhow::Result<Separation> {
     let model = pack.embedding();
     let people = store.gallery(&model.model_id, model.dimensions)?;
     let (own, others): (Vec<_>, Vec<_>) = people
@@ -183,7 +185,7 @@ fn separation(
             .claim,
         margin: config.recognition.margin,
     };
-    Ok(Some(Separation::assess(&held, &others, &limits)))
+    Ok(Separation::assess(&held, &others, &limits))
 }
 
 fn print_person(

@@ -1,16 +1,12 @@
 //! `doorward people reenroll`: templates of the configured pack, from kept photos.
 
-use anyhow::Context as _;
 use doorward::clock::Timestamp;
 use doorward::reenroll::{self, Outcome as Photo};
 use doorward::store::{Person, Reenrollment, Store};
 use doorward::vision::{QualityLimits, Vision};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::{Context, Outcome, load_vision, print_line};
-
-/// Progress is shown from this many photos on.
-const MANY: u64 = 4;
+use super::{Context, Outcome, load_vision, print_line, progress_over_many};
 
 /// Make templates of the configured model pack from kept photos.
 ///
@@ -54,7 +50,8 @@ impl Args {
         };
         let mut vision = load_vision(&config)?;
         let limits = config.recognition.enroll_quality_limits();
-        let bar = progress(people.iter().map(|person| u64::from(person.photos)).sum())?;
+        let photos: u32 = people.iter().map(|person| person.photos).sum();
+        let bar = progress_over_many(usize::try_from(photos)?, "photos")?;
         let mut outcome = Outcome::Done;
         for person in &people {
             let report = self.person(&mut store, &mut vision, &limits, person, &bar)?;
@@ -123,16 +120,6 @@ fn print(context: &Context, report: &Report) -> anyhow::Result<()> {
         line += &format!(", {} of other packs removed", done.pruned);
     }
     print_line(&line)
-}
-
-/// A bar for many photos; hidden for few, and where nobody watches.
-fn progress(photos: u64) -> anyhow::Result<ProgressBar> {
-    if photos < MANY {
-        return Ok(ProgressBar::hidden());
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} photos  {eta} left")
-        .context("progress style")?;
-    Ok(ProgressBar::new(photos).with_style(style))
 }
 
 /// Tells on standard error who is enrolled but unknown to the model in use.

@@ -126,7 +126,10 @@ impl<'a> Enroller<'a> {
         let still = still::read(path)?;
         let picture = Picture::File(path.to_owned());
         self.refuse_same_image(&picture, &still.sha256)?;
-        let observation = self.observe(vision, still.image, picture.to_string())?;
+        let Demands {
+            limits, largest, ..
+        } = &self.demands;
+        let observation = observe(vision, limits, *largest, still.image, picture.to_string())?;
         self.candidates.push(Candidate {
             picture,
             image: still.bytes,
@@ -219,29 +222,34 @@ impl<'a> Enroller<'a> {
         let file = picture.to_string();
         owner.map_or(Ok(()), |owner| Err(Refusal::SameImage { file, owner }))
     }
+}
 
-    fn observe(
-        &self,
-        vision: &mut Vision,
-        image: Mat,
-        file: String,
-    ) -> Result<Observation, Refusal> {
-        let (image, mut faces) = vision.detect_in_still(image)?;
-        faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
-        let detection = match faces[..] {
-            [] => return Err(Refusal::NoFace(file)),
-            [_, _, ..] if !self.demands.largest => {
-                let faces = faces.len();
-                return Err(Refusal::SeveralFaces { file, faces });
-            }
-            [largest, ..] => largest,
-        };
-        let Some(face) = vision.examine(&image, detection)? else {
-            return Err(Refusal::NoFace(file));
-        };
-        face.quality
-            .check(&self.demands.limits)
-            .map_err(|failure| Refusal::Quality { file, failure })?;
-        Ok(vision.embed(&face)?)
-    }
+/// The one face of a picture that is good enough, or with `largest` the largest of several.
+///
+/// # Errors
+/// Why it is refused; the refusal names `file`.
+pub(crate) fn observe(
+    vision: &mut Vision,
+    limits: &QualityLimits,
+    largest: bool,
+    image: Mat,
+    file: String,
+) -> Result<Observation, Refusal> {
+    let (image, mut faces) = vision.detect_in_still(image)?;
+    faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
+    let detection = match faces[..] {
+        [] => return Err(Refusal::NoFace(file)),
+        [_, _, ..] if !largest => {
+            let faces = faces.len();
+            return Err(Refusal::SeveralFaces { file, faces });
+        }
+        [detection, ..] => detection,
+    };
+    let Some(face) = vision.examine(&image, detection)? else {
+        return Err(Refusal::NoFace(file));
+    };
+    face.quality
+        .check(limits)
+        .map_err(|failure| Refusal::Quality { file, failure })?;
+    Ok(vision.embed(&face)?)
 }

@@ -21,6 +21,7 @@ pub mod separation;
 use std::path::{Path, PathBuf};
 
 pub use candidate::{Candidate, Picture};
+pub(crate) use enroller::observe;
 pub use enroller::{Demands, Duplicate, Enroller, Judgement};
 pub use refusal::Refusal;
 

@@ -15,8 +15,7 @@ use doorward::vision::{Vision, still};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Context, Outcome, print_line};
-use doorward::vision::pack::ModelPack;
+use super::{Context, Outcome, open_pack, print_line};
 
 /// Sizes of the synthetic galleries, in templates.
 const GALLERIES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -138,7 +137,7 @@ impl Args {
     }
 
     fn measure(&self, context: &Context, config: &Config) -> anyhow::Result<Report> {
-        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
+        let pack = open_pack(config)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let mut report = Report {
             threads: config.models.threads,

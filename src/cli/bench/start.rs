@@ -13,10 +13,10 @@ use doorward::config::Config;
 use doorward::gallery::Gallery;
 use doorward::store::Store;
 use doorward::vision::Vision;
-use doorward::vision::pack::{ModelPack, Role};
+use doorward::vision::pack::Role;
 use serde::Serialize;
 
-use crate::cli::{Context, print_line};
+use crate::cli::{Context, open_pack, print_line};
 
 /// Starts that are measured.
 pub(super) const ROUNDS: usize = 3;
@@ -47,7 +47,7 @@ impl Start {
 /// The child: everything that the service does before its first decision, and then some frames.
 pub(super) fn be_ready(config: &Config) -> anyhow::Result<()> {
     let store = Store::open(&config.store.path, config.wire())?;
-    let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
+    let pack = open_pack(config)?;
     let mut vision = Vision::load(&pack, config.models.threads)?;
     let judges_liveness = pack.file(Role::Liveness).is_ok();
     let dimensions = vision.dimensions();

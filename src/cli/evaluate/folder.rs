@@ -12,7 +12,7 @@ use doorward::recognition::Security;
 use doorward::vision::Vision;
 use doorward::vision::pack::ModelPack;
 
-use super::{Choice, Context, Outcome, ReportArgs, print_rows, progress};
+use super::{Choice, Context, Outcome, ReportArgs, open_pack, print_rows, progress};
 
 /// Pictures and people named in the text output; the report and --json have all of them.
 const LISTED: usize = 10;
@@ -71,7 +71,7 @@ impl Args {
         let config = context.config()?;
         self.report.check()?;
         let listed = Labelled::list(&self.folder)?;
-        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
+        let pack = open_pack(&config)?;
         let settings = self.settings(&config, &pack);
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let pictures = |people: &[doorward::evaluate::files::Person]| -> usize {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use doorward::evaluate::liveness::{Judge, Judged, Limits, LivenessReport, Presentation, list};
 use doorward::evaluate::report::liveness_page;
 use doorward::vision::Vision;
-use doorward::vision::pack::ModelPack;
 use indicatif::ProgressBar;
 
-use super::{Context, Outcome, ReportArgs, print_rows, progress};
+use super::{Context, Outcome, ReportArgs, open_pack, print_rows, progress};
 
 /// Evaluate liveness on live faces and on attacks (ISO/IEC 30107-3).
 ///
@@ -40,7 +39,7 @@ impl Args {
         for (name, folder) in self.attack {
             attacks.push((name, list(&folder)?));
         }
-        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
+        let pack = open_pack(&config)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let limits = Limits {
             quality: config.recognition.quality_limits(),

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use doorward::evaluate::report;
 use doorward::evaluate::subject::FaceChoice;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Context, Outcome, print_line};
+use super::{Context, Outcome, open_pack, print_line, progress};
 
 const EXAMPLES: &str = "\
 Pictures of people, one folder each, and strangers who must stay outside:
@@ -104,14 +103,6 @@ impl From<Choice> for FaceChoice {
             Choice::Largest => FaceChoice::Largest,
         }
     }
-}
-
-/// A bar over so many of `what`; it vanishes where nobody watches.
-fn progress(count: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}  {eta} left")
-        .context("progress style")?;
-    let bar = ProgressBar::new(u64::try_from(count)?).with_style(style);
-    Ok(bar.with_message(what))
 }
 
 /// Read-only, so that the file that is meant can be told apart from one that is not there.

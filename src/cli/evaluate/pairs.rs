@@ -8,10 +8,9 @@ use doorward::evaluate::report::pairs_page;
 use doorward::evaluate::subject::Reader;
 use doorward::recognition::{Security, Thresholds};
 use doorward::vision::Vision;
-use doorward::vision::pack::ModelPack;
 
 use super::folder::similarity;
-use super::{Choice, Context, Outcome, ReportArgs, print_rows, progress, read_text};
+use super::{Choice, Context, Outcome, ReportArgs, open_pack, print_rows, progress, read_text};
 
 /// Evaluate a list of pairs by LFW's protocol.
 ///
@@ -46,7 +45,7 @@ impl Args {
             .with_context(|| self.pairs.display().to_string())?;
         let found =
             Resolved::find(&list, &self.root).with_context(|| self.pairs.display().to_string())?;
-        let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
+        let pack = open_pack(&config)?;
         let mut vision = Vision::load(&pack, config.models.threads)?;
         let standard = Thresholds::of(Security::Standard, None, 1, pack.calibration()).claim;
         let about = About {
