@@ -30,6 +30,17 @@ impl std::ops::Add<Duration> for Tick {
     }
 }
 
+/// Now, by both clocks, as a decision needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall-clock time: for the record, and for rules of the calendar.
+    pub wall: Timestamp,
+    /// Monotonic time: for durations.
+    pub tick: Tick,
+    /// Whether the wall clock is to be trusted (it was synchronised since the machine started).
+    pub clock_trusted: bool,
+}
+
 /// Where the service reads time from.
 pub trait Clock: Send + Sync {
     /// Wall-clock time for the record.

@@ -232,7 +232,11 @@ fn told(event: &Event) -> String {
                 denied.latency_ms
             )
         }
-        Event::DoorReleased { release_ms, .. } => format!("door released for {release_ms} ms"),
+        Event::DoorReleased {
+            release_ms: Some(ms),
+            ..
+        } => format!("door released for {ms} ms"),
+        Event::DoorReleased { .. } => "door released".to_owned(),
         Event::DoorSecured { .. } => "door secured".to_owned(),
         Event::Enrolled { person, templates } => {
             format!("{} enrolled, {templates} templates", person.name)

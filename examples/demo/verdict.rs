@@ -200,6 +200,8 @@ mod tests {
             name: SAM.into(),
         };
         let denied = Denied {
+            rule: None,
+            needed: None,
             reason: DenyReason::Unknown,
             person: None,
             similarity: Some(0.1),
@@ -210,6 +212,7 @@ mod tests {
             latency_ms: 1_500,
         };
         let granted = Granted {
+            rule: "everyone".into(),
             person: person.clone(),
             similarity: 0.8,
             liveness: None,
@@ -226,7 +229,7 @@ mod tests {
             Event::AccessGranted(granted),
             Event::DoorReleased {
                 cause: ReleaseCause::Grant,
-                release_ms: 2_000,
+                release_ms: Some(2_000),
                 person: Some(person),
             },
             Event::DoorSecured {

@@ -129,7 +129,7 @@ impl Chain {
             None => return Ok(()),
             Some(Effect::Release { cause, release }) => Event::DoorReleased {
                 cause,
-                release_ms: u64::try_from(release.as_millis()).unwrap_or(u64::MAX),
+                release_ms: u64::try_from(release.as_millis()).ok(),
                 person: None,
             },
             Some(Effect::Secure { cause }) => Event::DoorSecured { cause },

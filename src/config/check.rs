@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{Config, ConfigError, SourceKind};
+use super::{AntiPassback, Config, ConfigError, RelayDriver, SourceKind};
 use crate::recognition::Security;
 
 /// Makes the refusal of a key with its value and what would be allowed.
@@ -135,7 +135,22 @@ impl Config {
             1_000..=30_000,
         )?;
         range(refuse, "relay.pin", relay.pin, 0..=1023)?;
-        range(refuse, "relay.release_ms", relay.release_ms, 200..=255_000)?;
+        let release = 200..=255_000;
+        range(
+            refuse,
+            "relay.release_ms",
+            relay.release_ms,
+            release.clone(),
+        )?;
+        range(
+            refuse,
+            "relay.extended_release_ms",
+            relay.extended_release_ms,
+            release,
+        )?;
+        self.check_wiring(refuse)?;
+        self.check_access(refuse)?;
+        self.check_record(refuse)?;
         if let Err(error) = log
             .level
             .parse::<tracing_subscriber::filter::targets::Targets>()
@@ -147,6 +162,161 @@ impl Config {
             ));
         }
         self.check_mqtt(refuse)
+    }
+
+    fn check_wiring(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
+        let needs_file = |section: &str, driver, file: &Option<_>| {
+            if driver == RelayDriver::Simulated && file.is_none() {
+                let allowed = format!("this driver also needs `{section}.file`");
+                let key = format!("{section}.driver");
+                return Err(refuse(&key, "\"simulated\"".into(), allowed));
+            }
+            Ok(())
+        };
+        if let Some(contact) = &self.contact {
+            needs_file("contact", contact.driver, &contact.file)?;
+            range(refuse, "contact.pin", contact.pin, 0..=1023)?;
+            range(refuse, "contact.debounce_ms", contact.debounce_ms, 0..=400)?;
+            for (key, seconds) in [
+                ("contact.held_open_s", contact.held_open_s),
+                ("contact.extended_held_open_s", contact.extended_held_open_s),
+            ] {
+                range(refuse, key, seconds, 1..=3600)?;
+            }
+            range(refuse, "contact.pre_alarm_s", contact.pre_alarm_s, 0..=3600)?;
+            range(
+                refuse,
+                "contact.suspicious_after",
+                contact.suspicious_after,
+                0..=1000,
+            )?;
+        }
+        if let Some(rex) = &self.rex {
+            needs_file("rex", rex.driver, &rex.file)?;
+            range(refuse, "rex.pin", rex.pin, 0..=1023)?;
+            range(refuse, "rex.debounce_ms", rex.debounce_ms, 0..=400)?;
+            range(refuse, "rex.release_ms", rex.release_ms, 200..=255_000)?;
+            range(refuse, "rex.stuck_s", rex.stuck_s, 5..=3600)?;
+        }
+        if let Some(outputs) = &self.outputs {
+            for (key, output) in [
+                ("outputs.green", outputs.green),
+                ("outputs.red", outputs.red),
+                ("outputs.blue", outputs.blue),
+                ("outputs.sounder", outputs.sounder),
+                ("outputs.second_relay", outputs.second_relay),
+            ] {
+                if let Some(output) = output {
+                    range(refuse, key, output.pin, 0..=1023)?;
+                }
+            }
+        }
+        self.check_pins_differ(refuse)
+    }
+
+    /// Two uses of one pin would fight, and one of them would be the lock.
+    fn check_pins_differ(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
+        let mut used = vec![("relay.pin", &self.relay.chip, self.relay.pin)];
+        if let Some(contact) = &self.contact {
+            used.push(("contact.pin", &contact.chip, contact.pin));
+        }
+        if let Some(rex) = &self.rex {
+            used.push(("rex.pin", &rex.chip, rex.pin));
+        }
+        if let Some(outputs) = &self.outputs {
+            let pins = [
+                ("outputs.green", outputs.green),
+                ("outputs.red", outputs.red),
+                ("outputs.blue", outputs.blue),
+                ("outputs.sounder", outputs.sounder),
+                ("outputs.second_relay", outputs.second_relay),
+            ];
+            for (key, output) in pins {
+                used.extend(output.map(|output| (key, &outputs.chip, output.pin)));
+            }
+        }
+        for (i, (key, chip, pin)) in used.iter().enumerate() {
+            if let Some((other, ..)) = used[..i].iter().find(|(_, c, p)| (c, p) == (chip, pin)) {
+                let allowed = format!("`{other}` has this pin already");
+                return Err(refuse(key, pin.to_string(), allowed));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_access(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
+        let access = &self.access;
+        if let Some(name) = &access.time_zone
+            && let Err(error) = jiff::tz::TimeZone::get(name)
+        {
+            return Err(refuse(
+                "access.time_zone",
+                format!("{name:?}"),
+                format!("{error}; use a name such as \"Europe/Berlin\""),
+            ));
+        }
+        range(
+            refuse,
+            "access.lockout_after",
+            access.lockout_after,
+            0..=100,
+        )?;
+        for (key, seconds) in [
+            ("access.lockout_window_s", access.lockout_window_s),
+            ("access.lockout_s", access.lockout_s),
+            ("access.anti_passback_s", access.anti_passback_s),
+            ("access.alarm_window_s", access.alarm_window_s),
+        ] {
+            range(refuse, key, seconds, 1..=86_400)?;
+        }
+        for (key, seconds) in [
+            ("access.second_person_s", access.second_person_s),
+            ("access.pin_s", access.pin_s),
+        ] {
+            range(refuse, key, seconds, 3..=300)?;
+        }
+        range(
+            refuse,
+            "access.alarm_after_denials",
+            access.alarm_after_denials,
+            0..=1000,
+        )?;
+        if access.anti_passback == AntiPassback::Area && access.area.is_none() {
+            let allowed = "this also needs `access.area`".to_owned();
+            return Err(refuse("access.anti_passback", "\"area\"".into(), allowed));
+        }
+        if access.interlock.contains(&self.door.name) {
+            let allowed = "names of other doors, not of this one".to_owned();
+            return Err(refuse(
+                "access.interlock",
+                format!("{:?}", access.interlock),
+                allowed,
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_record(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
+        let (store, audit) = (&self.store, &self.audit);
+        range(
+            refuse,
+            "store.backup_every_h",
+            store.backup_every_h,
+            0..=8760,
+        )?;
+        range(
+            refuse,
+            "store.min_free_mib",
+            store.min_free_mib,
+            1..=1_000_000,
+        )?;
+        range(refuse, "audit.keep_days", audit.keep_days, 0..=36_500)?;
+        range(
+            refuse,
+            "audit.checkpoint_every_min",
+            audit.checkpoint_every_min,
+            0..=10_080,
+        )
     }
 
     fn check_mqtt(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {

@@ -77,6 +77,12 @@ impl Config {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.models.directory, &mut self.store.path];
         paths.extend(self.camera.path.as_mut());
         paths.extend(self.relay.transitions.as_mut());
+        paths.extend(self.store.backup.as_mut());
+        paths.extend(self.audit.key_file.as_mut());
+        paths.extend(self.contact.as_mut().and_then(|c| c.file.as_mut()));
+        paths.extend(self.rex.as_mut().and_then(|c| c.file.as_mut()));
+        paths.extend(self.outputs.as_mut().and_then(|c| c.transitions.as_mut()));
+        paths.extend(self.keypad.as_mut().map(|c| &mut c.device));
         if let Some(mqtt) = &mut self.mqtt {
             paths.extend(
                 [
@@ -217,6 +223,10 @@ mod tests {
             &mut mqtt.base_topic,
             &mut config.camera.pipeline,
             &mut config.camera.url,
+            &mut config.access.time_zone,
+            &mut config.access.area,
+            &mut config.access.from_area,
+            &mut config.access.unlock_schedule,
         ] {
             assert!(example.take().is_some());
         }
@@ -227,12 +237,31 @@ mod tests {
             &mut mqtt.client_key_file,
             &mut config.camera.path,
             &mut config.relay.transitions,
+            &mut config.store.backup,
+            &mut config.audit.key_file,
+            &mut config.contact.as_mut().unwrap().file,
+            &mut config.rex.as_mut().unwrap().file,
+            &mut config.outputs.as_mut().unwrap().transitions,
         ] {
             assert!(example.take().is_some());
         }
         assert_eq!(std::mem::take(&mut mqtt.url), "mqtts://broker.lan:8883");
+        let outputs = config.outputs.as_mut().unwrap();
+        for (example, pin) in [
+            (&mut outputs.green, 5),
+            (&mut outputs.red, 6),
+            (&mut outputs.blue, 13),
+            (&mut outputs.sounder, 19),
+            (&mut outputs.second_relay, 26),
+        ] {
+            assert_eq!(example.take().unwrap().pin, pin);
+        }
         let expected = Config {
             mqtt: Some(super::super::MqttConfig::default()),
+            contact: Some(super::super::ContactConfig::default()),
+            rex: Some(super::super::RexConfig::default()),
+            outputs: Some(super::super::OutputsConfig::default()),
+            keypad: Some(super::super::KeypadConfig::default()),
             ..Config::default()
         };
         assert_eq!(config, expected);
@@ -305,6 +334,22 @@ mod tests {
             (
                 "[relay]\ndriver = \"gpio\"\n",
                 "x.toml:2: unknown variant `gpio`, expected one of `gpiochip`, `rppal`, `simulated`",
+            ),
+            (
+                "[contact]\ndriver = \"simulated\"\n",
+                "x.toml:2: `contact.driver` = \"simulated\": this driver also needs `contact.file`",
+            ),
+            (
+                "[relay]\npin = 4\n[rex]\npin = 4\n",
+                "x.toml:4: `rex.pin` = 4: `relay.pin` has this pin already",
+            ),
+            (
+                "[access]\ntime_zone = \"Europe/Berln\"\n",
+                "x.toml:2: `access.time_zone` = \"Europe/Berln\": ",
+            ),
+            (
+                "[access]\nanti_passback = \"area\"\n",
+                "x.toml:2: `access.anti_passback` = \"area\": this also needs `access.area`",
             ),
             ("[relay\n", "x.toml:1: "),
         ];

@@ -4,19 +4,28 @@
 //! is allowed; nothing is guessed. [`DEFAULT_TOML`] is the reference: every key with its
 //! unit, range and default. Relative paths mean relative to the file they stand in.
 
+mod access;
 mod check;
 mod load;
 mod recognition;
+mod record;
 mod sections;
+mod wiring;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{AccessConfig, AntiPassback, ClockConfig, WithoutClock};
 pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
+pub use record::{AuditConfig, OnStorageFailure, StoreConfig};
 pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
-    MqttConfig, PixelFormat, RelayConfig, RelayDriver, SourceKind, StoreConfig,
+    MqttConfig, PixelFormat, RelayConfig, RelayDriver, SourceKind,
+};
+pub use wiring::{
+    ContactConfig, InputWiring, KeypadConfig, KeypadDriver, OutputPin, OutputsConfig, Pull,
+    RexConfig,
 };
 
 use crate::event::wire::Wire;
@@ -45,8 +54,26 @@ pub struct Config {
     pub enroll: EnrollConfig,
     /// What locks the door.
     pub relay: RelayConfig,
+    /// The door contact; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactConfig>,
+    /// The exit button; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rex: Option<RexConfig>,
+    /// Lights, sounder, second relay; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<OutputsConfig>,
+    /// Where PINs are typed; nowhere when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keypad: Option<KeypadConfig>,
+    /// How the rules of access are applied.
+    pub access: AccessConfig,
+    /// When the wall clock is to be trusted.
+    pub clock: ClockConfig,
     /// Where the record is.
     pub store: StoreConfig,
+    /// How it is kept and guarded.
+    pub audit: AuditConfig,
     /// Which broker hears of it; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<MqttConfig>,

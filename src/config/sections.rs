@@ -169,6 +169,8 @@ pub struct RelayConfig {
     pub active: ActiveLevel,
     /// How long a grant releases the relay.
     pub release_ms: u64,
+    /// The same for people who need longer.
+    pub extended_release_ms: u64,
     /// File to which the simulated relay appends its transitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transitions: Option<PathBuf>,
@@ -182,23 +184,8 @@ impl Default for RelayConfig {
             pin: 17,
             active: ActiveLevel::High,
             release_ms: 5_000,
+            extended_release_ms: 15_000,
             transitions: None,
-        }
-    }
-}
-
-/// `[store]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StoreConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            path: "/var/lib/doorward/doorward.db".into(),
         }
     }
 }

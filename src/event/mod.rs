@@ -7,6 +7,9 @@
 //! Events are never changed once released to the world: a new field is optional, a new
 //! meaning is a new version of the type.
 
+mod access;
+mod alarm;
+mod door;
 pub mod wire;
 
 use std::fmt;
@@ -15,7 +18,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::vision::QualityProblem;
+pub use access::{Challenge, Challenged, Denied, DenyReason, Granted, Method};
+pub use alarm::{Alarm, Severity};
+pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 
 /// Identifies one enrolled person for life (UUIDv7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +73,8 @@ pub enum Class {
     State,
     /// Retained liveness of the service.
     Availability,
+    /// Retained, signed statement of how far the record goes.
+    Checkpoint,
 }
 
 impl Class {
@@ -81,183 +88,43 @@ impl Class {
             Class::Alarm => "alarm",
             Class::State => "state",
             Class::Availability => "availability",
+            Class::Checkpoint => "checkpoint",
         }
     }
 }
 
-/// Why a presentation was denied.
+/// A kind of rule that administration can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DenyReason {
-    /// The face matches nobody well enough.
-    Unknown,
-    /// No observation was good enough to compare.
-    LowQuality,
-    /// Two people match about equally well, or the frames do not agree.
-    Ambiguous,
-    /// Looks like a picture of the person.
-    SpoofSuspected,
-    /// Did not prove in time to be alive: too little was seen, or no blink came when asked.
-    LivenessUnproven,
-    /// The person is suspended.
-    Suspended,
-    /// The grant could not be put on the record, so it was not carried out.
-    StorageFailure,
+pub enum RuleKind {
+    /// Who may pass which door, when and how.
+    Group,
+    /// Hours of the week.
+    Schedule,
+    /// Days on which schedules differ.
+    Holiday,
 }
 
-impl DenyReason {
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DenyReason::Unknown => "unknown",
-            DenyReason::LowQuality => "low_quality",
-            DenyReason::Ambiguous => "ambiguous",
-            DenyReason::SpoofSuspected => "spoof_suspected",
-            DenyReason::LivenessUnproven => "liveness_unproven",
-            DenyReason::Suspended => "suspended",
-            DenyReason::StorageFailure => "storage_failure",
-        }
-    }
-}
-
-/// How somebody asked to be let in.
+/// What administration did to a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// By showing a face to the camera.
-    Face,
+pub enum RuleChange {
+    /// It is new.
+    Added,
+    /// It was there, differently.
+    Changed,
+    /// It is gone.
+    Removed,
 }
 
-/// Somebody was granted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Granted {
-    /// Who.
-    pub person: PersonRef,
-    /// Cosine similarity of the fused observations, -1..1.
-    #[serde(serialize_with = "four_decimals")]
-    pub similarity: f32,
-    /// How alive the face looked, 0..1, where that was asked.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "four_decimals_if_any"
-    )]
-    pub liveness: Option<f32>,
-    /// How many observations agreed.
-    pub observations: u32,
-    /// How they asked.
-    pub method: Method,
-    /// From the first frame with this face to the decision, in milliseconds.
-    pub latency_ms: u64,
-}
-
-/// Somebody was denied.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Denied {
-    /// Why.
-    pub reason: DenyReason,
-    /// Who, when the reason is about a known person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<PersonRef>,
-    /// What was wrong with the picture most often, when the reason is `low_quality`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<QualityProblem>,
-    /// Cosine similarity of the fused observations to the best person, -1..1; absent when
-    /// nothing could be compared.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "four_decimals_if_any"
-    )]
-    pub similarity: Option<f32>,
-    /// How alive the face looked, 0..1, when the reason is `spoof_suspected`.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "four_decimals_if_any"
-    )]
-    pub liveness: Option<f32>,
-    /// How many observations were considered.
-    pub observations: u32,
-    /// How they asked.
-    pub method: Method,
-    /// From the first frame with this face to the decision, in milliseconds.
-    pub latency_ms: u64,
-}
-
-/// Somebody was asked to prove that they are alive; a door panel shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Challenged {
-    /// Who they look like.
-    pub person: PersonRef,
-    /// What to do.
-    pub challenge: Challenge,
-    /// Time for it, in milliseconds.
-    pub timeout_ms: u64,
-}
-
-/// What somebody can be asked to do.
+/// What a damaged or missing database was replaced with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Challenge {
-    /// Close and open the eyes.
-    Blink,
-}
-
-/// Why the relay was released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseCause {
-    /// A decision to grant.
-    Grant,
-}
-
-/// Why the relay was secured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecureCause {
-    /// The release time was over.
-    ReleaseTimeOver,
-    /// The service stopped.
-    Stop,
-    /// At start: the last run ended (crash, power cut) without recording it.
-    Start,
-    /// The relay's driver failed; its safe level was set or at least attempted.
-    RelayFault,
-}
-
-/// A standing condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Alarm {
-    /// The camera delivers no frames, or none that show anything.
-    CameraFault,
-    /// Events could not be written.
-    Storage,
-    /// A picture of an enrolled person was shown to the camera.
-    SpoofSuspected,
-    /// Somebody seems to have covered, turned or dazzled the camera.
-    Tamper,
-}
-
-impl Alarm {
-    /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
-    #[must_use]
-    pub fn is_attack(self) -> bool {
-        matches!(self, Alarm::SpoofSuspected | Alarm::Tamper)
-    }
-
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Alarm::CameraFault => "camera_fault",
-            Alarm::Storage => "storage",
-            Alarm::SpoofSuspected => "spoof_suspected",
-            Alarm::Tamper => "tamper",
-        }
-    }
+pub enum RestoredFrom {
+    /// The newest backup that was whole.
+    Backup,
+    /// Nothing: nobody is known until they are enrolled again.
+    Empty,
 }
 
 /// One fact, with what is known about it.
@@ -278,8 +145,9 @@ pub enum Event {
     DoorReleased {
         /// Why.
         cause: ReleaseCause,
-        /// For how long, in milliseconds.
-        release_ms: u64,
+        /// For how long, in milliseconds; absent when the mode holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release_ms: Option<u64>,
         /// For whom, when it was for somebody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         person: Option<PersonRef>,
@@ -289,6 +157,30 @@ pub enum Event {
     DoorSecured {
         /// Why.
         cause: SecureCause,
+    },
+    /// The door was opened.
+    #[serde(rename = "door.opened")]
+    DoorOpened,
+    /// The door was closed.
+    #[serde(rename = "door.closed")]
+    DoorClosed {
+        /// For how long it had been open, in milliseconds; absent when that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        open_ms: Option<u64>,
+    },
+    /// The exit button was pressed.
+    #[serde(rename = "door.rex")]
+    DoorRex,
+    /// Another mode governs the door.
+    #[serde(rename = "door.mode")]
+    DoorMode {
+        /// Which.
+        mode: Mode,
+        /// Who chose it.
+        source: ModeSource,
+        /// When it ends by itself, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<jiff::Timestamp>,
     },
     /// Somebody was enrolled, or got more templates.
     #[serde(rename = "admin.enrolled")]
@@ -326,11 +218,65 @@ pub enum Event {
         /// Templates erased with them.
         templates: u32,
     },
+    /// Something that governs when somebody may enter was changed.
+    #[serde(rename = "admin.person_changed")]
+    PersonChanged {
+        /// Who.
+        person: PersonRef,
+        /// What, one phrase each, for example `groups: staff, cleaners`; never a PIN.
+        changes: Vec<String>,
+    },
+    /// A rule was added, changed or removed.
+    #[serde(rename = "admin.rule_changed")]
+    RuleChanged {
+        /// Which kind.
+        rule: RuleKind,
+        /// Its name.
+        name: String,
+        /// What was done.
+        change: RuleChange,
+        /// How it stands now, in words; absent when it is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<String>,
+    },
+    /// An operator chose a mode, or left it to the schedule again.
+    #[serde(rename = "admin.mode_set")]
+    ModeSet {
+        /// Which; absent when the schedule governs again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<Mode>,
+        /// When it ends by itself, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<jiff::Timestamp>,
+    },
+    /// Old events were deleted, as the retention says.
+    #[serde(rename = "record.pruned")]
+    RecordPruned {
+        /// The last one that is gone.
+        through_seq: u64,
+        /// Its chain hash, in hex: the rest of the chain stands on it.
+        hash: String,
+        /// How many went.
+        events: u64,
+    },
+    /// The database was damaged or missing and was replaced at the start.
+    #[serde(rename = "record.restored")]
+    RecordRestored {
+        /// With what.
+        source: RestoredFrom,
+        /// Where the damaged file is, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quarantined: Option<String>,
+        /// The last event that the replacement knows, 0 for none.
+        last_known_seq: u64,
+    },
     /// A condition began.
     #[serde(rename = "alarm.raised")]
     AlarmRaised {
         /// Which.
         alarm: Alarm,
+        /// How soon somebody should look.
+        severity: Severity,
         /// Cause, in words for an operator.
         detail: String,
     },
@@ -340,22 +286,41 @@ pub enum Event {
         /// Which.
         alarm: Alarm,
     },
+    /// Somebody took note of a condition.
+    #[serde(rename = "alarm.acknowledged")]
+    AlarmAcknowledged {
+        /// Which.
+        alarm: Alarm,
+        /// What they said about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
 }
 
 /// Every kind an [`Event`] can have, in the order of the catalogue.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 22] = [
     "access.granted",
     "access.denied",
     "access.challenged",
     "door.released",
     "door.secured",
+    "door.opened",
+    "door.closed",
+    "door.rex",
+    "door.mode",
     "admin.enrolled",
     "admin.renamed",
     "admin.suspended",
     "admin.resumed",
     "admin.removed",
+    "admin.person_changed",
+    "admin.rule_changed",
+    "admin.mode_set",
+    "record.pruned",
+    "record.restored",
     "alarm.raised",
     "alarm.cleared",
+    "alarm.acknowledged",
 ];
 
 impl Event {
@@ -368,13 +333,23 @@ impl Event {
             Event::AccessChallenged(_) => "access.challenged",
             Event::DoorReleased { .. } => "door.released",
             Event::DoorSecured { .. } => "door.secured",
+            Event::DoorOpened => "door.opened",
+            Event::DoorClosed { .. } => "door.closed",
+            Event::DoorRex => "door.rex",
+            Event::DoorMode { .. } => "door.mode",
             Event::Enrolled { .. } => "admin.enrolled",
             Event::Renamed { .. } => "admin.renamed",
             Event::Suspended { .. } => "admin.suspended",
             Event::Resumed { .. } => "admin.resumed",
             Event::Removed { .. } => "admin.removed",
+            Event::PersonChanged { .. } => "admin.person_changed",
+            Event::RuleChanged { .. } => "admin.rule_changed",
+            Event::ModeSet { .. } => "admin.mode_set",
+            Event::RecordPruned { .. } => "record.pruned",
+            Event::RecordRestored { .. } => "record.restored",
             Event::AlarmRaised { .. } => "alarm.raised",
             Event::AlarmCleared { .. } => "alarm.cleared",
+            Event::AlarmAcknowledged { .. } => "alarm.acknowledged",
         }
     }
 
@@ -385,13 +360,25 @@ impl Event {
             Event::AccessGranted(_) | Event::AccessDenied(_) | Event::AccessChallenged(_) => {
                 Class::Access
             }
-            Event::DoorReleased { .. } | Event::DoorSecured { .. } => Class::Door,
+            Event::DoorReleased { .. }
+            | Event::DoorSecured { .. }
+            | Event::DoorOpened
+            | Event::DoorClosed { .. }
+            | Event::DoorRex
+            | Event::DoorMode { .. } => Class::Door,
             Event::Enrolled { .. }
             | Event::Renamed { .. }
             | Event::Suspended { .. }
             | Event::Resumed { .. }
-            | Event::Removed { .. } => Class::Admin,
-            Event::AlarmRaised { .. } | Event::AlarmCleared { .. } => Class::Alarm,
+            | Event::Removed { .. }
+            | Event::PersonChanged { .. }
+            | Event::RuleChanged { .. }
+            | Event::ModeSet { .. }
+            | Event::RecordPruned { .. }
+            | Event::RecordRestored { .. } => Class::Admin,
+            Event::AlarmRaised { .. }
+            | Event::AlarmCleared { .. }
+            | Event::AlarmAcknowledged { .. } => Class::Alarm,
         }
     }
 
@@ -405,13 +392,23 @@ impl Event {
             | Event::Renamed { person, .. }
             | Event::Suspended { person }
             | Event::Resumed { person }
-            | Event::Removed { person, .. } => Some(person),
+            | Event::Removed { person, .. }
+            | Event::PersonChanged { person, .. } => Some(person),
             Event::AccessDenied(Denied { person, .. }) | Event::DoorReleased { person, .. } => {
                 person.as_ref()
             }
-            Event::DoorSecured { .. } | Event::AlarmRaised { .. } | Event::AlarmCleared { .. } => {
-                None
-            }
+            Event::DoorSecured { .. }
+            | Event::DoorOpened
+            | Event::DoorClosed { .. }
+            | Event::DoorRex
+            | Event::DoorMode { .. }
+            | Event::RuleChanged { .. }
+            | Event::ModeSet { .. }
+            | Event::RecordPruned { .. }
+            | Event::RecordRestored { .. }
+            | Event::AlarmRaised { .. }
+            | Event::AlarmCleared { .. }
+            | Event::AlarmAcknowledged { .. } => None,
         }
     }
 }
@@ -428,21 +425,6 @@ pub struct Recorded {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// More digits than a similarity means would only differ between machines.
-fn four_decimals<S: serde::Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((f64::from(*value) * 1e4).round() / 1e4)
-}
-
-fn four_decimals_if_any<S: serde::Serializer>(
-    value: &Option<f32>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => four_decimals(value, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub struct QosPolicy {
     pub alarm: Qos,
     /// `alarm`, when somebody may be attacking the door.
     pub attack: Qos,
-    /// `state` and `availability`.
+    /// `state`, `availability` and `checkpoint`.
     pub state: Qos,
 }
 
@@ -83,7 +83,9 @@ impl QosPolicy {
     #[must_use]
     pub fn of_event(&self, event: &Event) -> Qos {
         match event {
-            Event::AlarmRaised { alarm, .. } | Event::AlarmCleared { alarm }
+            Event::AlarmRaised { alarm, .. }
+            | Event::AlarmCleared { alarm }
+            | Event::AlarmAcknowledged { alarm, .. }
                 if alarm.is_attack() =>
             {
                 self.attack
@@ -100,7 +102,7 @@ impl QosPolicy {
             Class::Door => self.door,
             Class::Admin => self.admin,
             Class::Alarm => self.alarm,
-            Class::State | Class::Availability => self.state,
+            Class::State | Class::Availability | Class::Checkpoint => self.state,
         }
     }
 }
@@ -159,6 +161,7 @@ impl Wire {
             Class::Alarm => "alarm",
             Class::State => "state",
             Class::Availability => "availability",
+            Class::Checkpoint => "checkpoint",
         };
         format!("{}/{leaf}", self.base_topic)
     }
@@ -248,6 +251,11 @@ impl Availability {
 pub struct DoorSummary {
     /// `secured` or `released`.
     pub lock: Lock,
+    /// Position of the door leaf; absent without a contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<super::Contact>,
+    /// What governs the door.
+    pub mode: super::Mode,
     /// Active alarms, sorted.
     pub alarms: Vec<super::Alarm>,
     /// Version of the software.

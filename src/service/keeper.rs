@@ -205,6 +205,7 @@ impl Keeper {
             observations,
             method,
             latency_ms,
+            ..
         } = granted;
         // Not behind a backlog: by the time it is written, somebody else may stand at the door.
         if self.backlog.is_empty() && self.commit(self.clock.now(), event) {
@@ -215,6 +216,8 @@ impl Keeper {
         } else {
             self.deny(Denied {
                 reason: DenyReason::StorageFailure,
+                rule: None,
+                needed: None,
                 problem: None,
                 person: Some(person),
                 similarity: Some(similarity),
@@ -265,7 +268,11 @@ impl Keeper {
         let event = match detail {
             Some(detail) => {
                 tracing::warn!(alarm = alarm.as_str(), detail, "alarm raised");
-                Event::AlarmRaised { alarm, detail }
+                Event::AlarmRaised {
+                    alarm,
+                    severity: alarm.severity(),
+                    detail,
+                }
             }
             None => {
                 tracing::info!(alarm = alarm.as_str(), "alarm cleared");
@@ -283,7 +290,7 @@ impl Keeper {
                 Ok(()) => {
                     let event = Event::DoorReleased {
                         cause,
-                        release_ms: u64::try_from(release.as_millis()).unwrap_or(u64::MAX),
+                        release_ms: u64::try_from(release.as_millis()).ok(),
                         person: self.last_person.take(),
                     };
                     tracing::info!(?cause, "door released");
@@ -329,8 +336,14 @@ impl Keeper {
         if self.alarms.insert(Alarm::Storage) {
             let detail = "events cannot be written; nobody is let in".to_owned();
             let alarm = Alarm::Storage;
-            self.backlog
-                .push_back((now, Event::AlarmRaised { alarm, detail }));
+            self.backlog.push_back((
+                now,
+                Event::AlarmRaised {
+                    alarm,
+                    severity: alarm.severity(),
+                    detail,
+                },
+            ));
         }
     }
 
@@ -371,6 +384,8 @@ impl Keeper {
     fn summary(&self) -> DoorSummary {
         DoorSummary {
             lock: self.door.lock(),
+            contact: None,
+            mode: crate::event::Mode::Normal,
             alarms: self.alarms.iter().copied().collect(),
             version: env!("CARGO_PKG_VERSION"),
             since: self.clock.now(),

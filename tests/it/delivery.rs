@@ -147,6 +147,8 @@ fn of_a_state_that_changes_quickly_the_last_one_is_kept() {
     let mut store = door.store();
     let pump = door.pump();
     let summary = |n: i64| DoorSummary {
+        contact: None,
+        mode: Default::default(),
         lock: Lock::Released,
         alarms: Vec::new(),
         version: "1",

@@ -40,6 +40,7 @@ fn what_the_broker_forbids_is_set_aside_with_the_reason() {
     let mut store = door.store();
     record(&mut store);
     let alarm = Event::AlarmRaised {
+        severity: doorward::event::Severity::Major,
         alarm: Alarm::Storage,
         detail: String::new(),
     };
@@ -80,6 +81,7 @@ fn what_is_too_large_for_the_broker_is_set_aside_and_not_tried_for_ever() {
     );
     let mut store = door.store();
     let alarm = Event::AlarmRaised {
+        severity: doorward::event::Severity::Major,
         alarm: Alarm::Storage,
         detail: "x".repeat(20_000),
     };

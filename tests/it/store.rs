@@ -143,6 +143,8 @@ fn events_come_back_as_they_were_and_can_be_filtered() {
     let mut store = Store::open(&folder.path().join("door.db"), None).unwrap();
     let person = store.enroll(now(), "Ada", &[template("1")]).unwrap().person;
     let denied = Event::AccessDenied(Denied {
+        rule: None,
+        needed: None,
         reason: DenyReason::Suspended,
         person: Some(person.clone()),
         similarity: Some(0.75),
@@ -182,6 +184,7 @@ fn a_grant_with_no_word_about_the_relay_after_it_may_have_left_it_released() {
     let mut store = Store::open(&folder.path().join("door.db"), None).unwrap();
     assert!(!store.may_have_ended_released().unwrap());
     let granted = Event::AccessGranted(Granted {
+        rule: "everyone".into(),
         person: store.enroll(now(), "Ada", &[template("1")]).unwrap().person,
         similarity: 0.75,
         liveness: None,

@@ -49,6 +49,7 @@ impl Fixture {
 
     fn granted(&mut self) {
         let event = Event::AccessGranted(Granted {
+            rule: "everyone".into(),
             person: PersonRef {
                 id: PersonId::generate(),
                 name: "Ada".into(),
@@ -254,6 +255,8 @@ fn what_was_never_handed_over_stops_the_connection() {
 fn a_state_replaced_while_it_is_with_the_client_is_sent_before_the_newer_one() {
     let mut f = Fixture::new();
     let state = |since: &str| crate::event::wire::DoorSummary {
+        contact: None,
+        mode: Default::default(),
         lock: crate::event::wire::Lock::Secured,
         alarms: Vec::new(),
         version: "1",

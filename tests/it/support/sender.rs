@@ -143,6 +143,7 @@ impl Pump {
 /// An event of QoS 2.
 pub fn granted() -> Event {
     Event::AccessGranted(Granted {
+        rule: "everyone".into(),
         person: PersonRef {
             id: PersonId::generate(),
             name: "Ada".into(),

@@ -2,6 +2,8 @@
 //!
 //! Pure; it knows nothing of doors, relays or storage. Denies unless everything speaks for a grant.
 
+pub mod rules;
+
 use std::time::Duration;
 
 use crate::event::{Denied, DenyReason, Granted, Method};
@@ -66,6 +68,7 @@ pub fn decided(claim: &Claim, member: Option<&Member>, latency: Duration) -> Out
         ) => {
             return Outcome::Granted(Granted {
                 person,
+                rule: String::new(),
                 similarity,
                 liveness,
                 observations,
@@ -79,6 +82,8 @@ pub fn decided(claim: &Claim, member: Option<&Member>, latency: Duration) -> Out
     };
     Outcome::Denied(Denied {
         reason,
+        rule: None,
+        needed: None,
         problem: match claim.identity {
             Identity::TooPoor { problem } => Some(problem),
             _ => None,

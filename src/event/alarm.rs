@@ -1,0 +1,126 @@
+//! Standing conditions that somebody should know of.
+
+use serde::{Deserialize, Serialize};
+
+/// A standing condition: it begins, it ends, and somebody takes note of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alarm {
+    /// The camera delivers no frames, or none that show anything.
+    CameraFault,
+    /// Events cannot be written, the disk is nearly full, or the database was damaged.
+    Storage,
+    /// A picture of an enrolled person was shown to the camera.
+    SpoofSuspected,
+    /// Somebody seems to have covered, turned or dazzled the camera.
+    Tamper,
+    /// The door was opened without a release.
+    ForcedOpen,
+    /// The door has been open for longer than allowed.
+    HeldOpen,
+    /// Many denials in a short time.
+    RepeatedDenied,
+    /// The door contact bounces, or never moves although people are let in.
+    ContactFault,
+    /// The exit button has been pressed for too long to be believed.
+    RexStuck,
+    /// The relay does not do what it is told.
+    RelayFault,
+    /// The clock is not synchronised, or it jumped.
+    Clock,
+    /// Somebody was forced to open the door: a duress PIN was typed. Never shown at the door.
+    Duress,
+}
+
+/// How soon somebody should look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// When there is time.
+    Minor,
+    /// Today: a part of the door does not work.
+    Major,
+    /// Now: somebody may be in danger, or attacking the door.
+    Critical,
+}
+
+impl Alarm {
+    /// Every alarm, in the order of the catalogue.
+    pub const ALL: [Alarm; 12] = [
+        Alarm::CameraFault,
+        Alarm::Storage,
+        Alarm::SpoofSuspected,
+        Alarm::Tamper,
+        Alarm::ForcedOpen,
+        Alarm::HeldOpen,
+        Alarm::RepeatedDenied,
+        Alarm::ContactFault,
+        Alarm::RexStuck,
+        Alarm::RelayFault,
+        Alarm::Clock,
+        Alarm::Duress,
+    ];
+
+    /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
+    #[must_use]
+    pub fn is_attack(self) -> bool {
+        matches!(
+            self,
+            Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress
+        )
+    }
+
+    /// Whether nothing at the door (light, sounder) may show it.
+    #[must_use]
+    pub fn is_silent(self) -> bool {
+        matches!(self, Alarm::Duress)
+    }
+
+    /// How soon somebody should look.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Alarm::Clock | Alarm::RepeatedDenied | Alarm::ContactFault => Severity::Minor,
+            Alarm::CameraFault
+            | Alarm::Storage
+            | Alarm::HeldOpen
+            | Alarm::RexStuck
+            | Alarm::RelayFault => Severity::Major,
+            Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
+                Severity::Critical
+            }
+        }
+    }
+
+    /// The machine-readable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Alarm::CameraFault => "camera_fault",
+            Alarm::Storage => "storage",
+            Alarm::SpoofSuspected => "spoof_suspected",
+            Alarm::Tamper => "tamper",
+            Alarm::ForcedOpen => "forced_open",
+            Alarm::HeldOpen => "held_open",
+            Alarm::RepeatedDenied => "repeated_denied",
+            Alarm::ContactFault => "contact_fault",
+            Alarm::RexStuck => "rex_stuck",
+            Alarm::RelayFault => "relay_fault",
+            Alarm::Clock => "clock",
+            Alarm::Duress => "duress",
+        }
+    }
+}
+
+impl std::str::FromStr for Alarm {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        Alarm::ALL
+            .into_iter()
+            .find(|alarm| alarm.as_str() == word)
+            .ok_or_else(|| {
+                let all = Alarm::ALL.map(Alarm::as_str).join(", ");
+                format!("{word:?} is no alarm; there are {all}")
+            })
+    }
+}
