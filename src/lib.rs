@@ -6,6 +6,7 @@
 //! | folder | what is in it | may it do I/O? |
 //! |---|---|---|
 //! | [`clock`] | wall clock and monotonic time, behind a trait | only the clock |
+//! | [`conditions`] | alarms that begin, last and end without flapping | no |
 //! | [`config`] | `doorward.toml`, strict and documented | reads files |
 //! | [`camera`] | sources of frames, the newest-frame slot; is the picture to be trusted? | yes |
 //! | [`vision`] | detect, landmarks, align, quality, embed; model pack; stills | models, stills |
@@ -30,6 +31,7 @@ pub mod access;
 pub mod bench;
 pub mod camera;
 pub mod clock;
+pub mod conditions;
 pub mod config;
 pub mod door;
 pub mod enroll;
