@@ -22,7 +22,7 @@ pub enum AntiPassback {
     Off,
     /// Not before a time has passed.
     Timed,
-    /// Not before they have left through a door that leads out (doors that share a store).
+    /// Not before they have left through a door that leads out (doors that share a site file).
     Area,
 }
 
@@ -48,9 +48,6 @@ pub struct AccessConfig {
     /// Area this door leads into, for `area`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,
-    /// Area this door leads out of, for `area`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from_area: Option<String>,
     /// How long a second person is waited for, in seconds.
     pub second_person_s: u32,
     /// How long a PIN is waited for, in seconds.
@@ -64,7 +61,10 @@ pub struct AccessConfig {
     pub alarm_after_denials: u32,
     /// Time within which they count, in seconds.
     pub alarm_window_s: u32,
-    /// Other doors on the same store of which at most one may be open or released at a time.
+    /// File that the doors of this machine share; needed for `area` and `interlock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site_file: Option<PathBuf>,
+    /// Other doors with the same site file of which at most one may be open or released at a time.
     pub interlock: Vec<String>,
 }
 
@@ -79,13 +79,13 @@ impl Default for AccessConfig {
             anti_passback: AntiPassback::Off,
             anti_passback_s: 60,
             area: None,
-            from_area: None,
             second_person_s: 20,
             pin_s: 15,
             unlock_schedule: None,
             unlock_after_first_person: false,
             alarm_after_denials: 5,
             alarm_window_s: 120,
+            site_file: None,
             interlock: Vec::new(),
         }
     }

@@ -281,9 +281,15 @@ impl Config {
             access.alarm_after_denials,
             0..=1000,
         )?;
-        if access.anti_passback == AntiPassback::Area && access.area.is_none() {
-            let allowed = "this also needs `access.area`".to_owned();
+        let shared = access.site_file.is_some();
+        if access.anti_passback == AntiPassback::Area && !(shared && access.area.is_some()) {
+            let allowed = "this also needs `access.area` and `access.site_file`".to_owned();
             return Err(refuse("access.anti_passback", "\"area\"".into(), allowed));
+        }
+        if !access.interlock.is_empty() && !shared {
+            let allowed = "this also needs `access.site_file`".to_owned();
+            let value = format!("{:?}", access.interlock);
+            return Err(refuse("access.interlock", value, allowed));
         }
         if access.interlock.contains(&self.door.name) {
             let allowed = "names of other doors, not of this one".to_owned();

@@ -78,6 +78,7 @@ impl Config {
         paths.extend(self.camera.path.as_mut());
         paths.extend(self.relay.transitions.as_mut());
         paths.extend(self.store.backup.as_mut());
+        paths.extend(self.access.site_file.as_mut());
         paths.extend(self.audit.key_file.as_mut());
         paths.extend(self.contact.as_mut().and_then(|c| c.file.as_mut()));
         paths.extend(self.rex.as_mut().and_then(|c| c.file.as_mut()));
@@ -225,7 +226,6 @@ mod tests {
             &mut config.camera.url,
             &mut config.access.time_zone,
             &mut config.access.area,
-            &mut config.access.from_area,
             &mut config.access.unlock_schedule,
         ] {
             assert!(example.take().is_some());
@@ -238,6 +238,7 @@ mod tests {
             &mut config.camera.path,
             &mut config.relay.transitions,
             &mut config.store.backup,
+            &mut config.access.site_file,
             &mut config.audit.key_file,
             &mut config.contact.as_mut().unwrap().file,
             &mut config.rex.as_mut().unwrap().file,
@@ -349,7 +350,7 @@ mod tests {
             ),
             (
                 "[access]\nanti_passback = \"area\"\n",
-                "x.toml:2: `access.anti_passback` = \"area\": this also needs `access.area`",
+                "x.toml:2: `access.anti_passback` = \"area\": this also needs `access.area` and `access.site_file`",
             ),
             ("[relay\n", "x.toml:1: "),
         ];

@@ -14,6 +14,7 @@ pub mod outbox;
 mod persons;
 mod photos;
 mod reenroll;
+mod site;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use lock::InstanceLock;
 pub use persons::{Person, PersonStatus};
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
+pub use site::Site;
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;

@@ -1,0 +1,485 @@
+//! The door's keeper: the one thread that records and moves the relay.
+//!
+//! Carries out what [`crate::access`] and [`crate::door`] decide, in the order that keeps the
+//! invariants: what releases the door is on the disk before the relay is released, and the relay
+//! is secured before that is written down. An exit button is the one exception: nobody is kept
+//! in because a disk is full. Flows in: [`Message`]s, the rules in the store, time. Flows out:
+//! events, the relay, what the panel shows.
+//!
+//! [`claims`] answers people, [`orders`] follows administration, [`journal`] reaches the disk.
+
+mod claims;
+mod journal;
+mod orders;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::access::rules::Subject;
+use crate::access::{Desk, Policy};
+use crate::clock::{Clock, ClockWatch, Tick, Timestamp};
+use crate::conditions::{Conditions, Source};
+use crate::config::{Config, OnStorageFailure};
+use crate::door::{self, Door, Effect, Input, Refusal, Settings};
+use crate::event::wire::{DoorSummary, Lock};
+use crate::event::{Alarm, Class, Contact, Event, Mode, SecureCause};
+use crate::gallery::Member;
+use crate::gpio::indication::Indication;
+use crate::gpio::panel::Panel;
+use crate::gpio::relay::Relay;
+use crate::presentation::Claim;
+use crate::store::{Store, StoreError};
+use journal::Journal;
+
+/// How often administration's changes are looked for: they count within a second.
+const LOOK: Duration = Duration::from_millis(250);
+/// How soon a relay that would not be secured is tried again.
+const RETRY_SECURE: Duration = Duration::from_millis(200);
+/// How long the panel shows what became of somebody.
+const SHOWN: Duration = Duration::from_secs(2);
+
+/// What the keeper is told.
+#[derive(Debug)]
+pub enum Message {
+    /// A presentation came to a claim, about this member if it names one.
+    Claim {
+        /// What vision claims.
+        claim: Claim,
+        /// Whom it names.
+        member: Option<Member>,
+    },
+    /// Somebody who looks like this member was asked to blink.
+    Challenge {
+        /// Who.
+        member: Option<Member>,
+    },
+    /// Somebody typed a PIN.
+    Pin(Pin),
+    /// The door leaf moved, or was seen for the first time.
+    Contact(Contact),
+    /// The exit button was pressed or let go.
+    Rex {
+        /// Which.
+        pressed: bool,
+    },
+    /// A condition began (with its cause) or ended.
+    Alarm {
+        /// Which.
+        alarm: Alarm,
+        /// Who says so.
+        source: Source,
+        /// Why; absent when it ended.
+        detail: Option<String>,
+    },
+    /// The broker hears us, or does not.
+    Online(bool),
+    /// The service ends.
+    Stop,
+}
+
+/// Digits that somebody typed; never shown.
+pub struct Pin(pub String);
+
+impl std::fmt::Debug for Pin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pin(..)")
+    }
+}
+
+/// Why something that was decided did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotDone {
+    /// It could not be put on the record.
+    NotRecorded,
+    /// The door's state forbids it.
+    Refused(Refusal),
+}
+
+/// How the keeper ended.
+pub struct Kept {
+    /// The relay, secured.
+    pub relay: Box<dyn Relay>,
+    /// A failure of the store that only a new start can repair.
+    pub failure: Option<StoreError>,
+}
+
+/// The keeper's state and what it works with.
+pub struct Keeper {
+    journal: Journal,
+    relay: Box<dyn Relay>,
+    panel: Option<Panel>,
+    clock: Arc<dyn Clock>,
+    clock_watch: ClockWatch,
+    settings: Settings,
+    policy: Policy,
+    desk: Desk,
+    door: Door,
+    conditions: Conditions,
+    challenge_timeout: Duration,
+    on_storage_failure: OnStorageFailure,
+    /// Somebody who was granted and has not been seen to pass yet.
+    entering: Option<Subject>,
+    /// The rules' revision that is in force.
+    revision: Option<i64>,
+    looked: Option<Tick>,
+    /// Set while the relay would not be secured: when to try again.
+    secure_at: Option<Tick>,
+    /// What became of somebody, and until when the panel shows it.
+    shown: Option<(Indication, Tick)>,
+    warning: bool,
+    offline: bool,
+}
+
+impl Keeper {
+    /// A keeper of a secured door. `committed` is called after every commit.
+    ///
+    /// # Errors
+    /// When the rules cannot be read, or the time zone is not known.
+    pub fn new(
+        config: &Config,
+        mut store: Store,
+        relay: Box<dyn Relay>,
+        panel: Option<Panel>,
+        clock: Arc<dyn Clock>,
+        committed: Box<dyn Fn() + Send>,
+    ) -> Result<Self, StoreError> {
+        store.set_clock_synced(clock.trusted());
+        let policy = Policy::from_config(config, store.rules()?);
+        let settings = Settings::from_config(config);
+        Ok(Self {
+            journal: Journal::new(store, committed),
+            relay,
+            panel,
+            clock,
+            clock_watch: ClockWatch::default(),
+            door: Door::default(),
+            settings,
+            policy,
+            desk: Desk::new(),
+            conditions: Conditions::default(),
+            challenge_timeout: config.liveness.challenge_timeout(),
+            on_storage_failure: config.audit.on_storage_failure,
+            entering: None,
+            revision: None,
+            looked: None,
+            secure_at: None,
+            shown: None,
+            warning: false,
+            offline: false,
+        })
+    }
+
+    /// Records what the last run could not, takes over what it left, and publishes the state.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        let moment = self.clock.moment();
+        let standing = self.journal.store().standing_alarms()?;
+        self.conditions.restore(standing, moment.tick);
+        let history = self.journal.store().recent(self.policy.memory(), moment.wall)?;
+        self.desk.restore(&self.policy, history.iter(), &moment);
+        let state = self.summary();
+        if self.journal.store().may_have_ended_released()? {
+            let cause = SecureCause::Start;
+            let event = Event::DoorSecured { cause };
+            let store = self.journal.store();
+            store.record_with_state(moment.wall, event, Some(&state))?;
+        } else {
+            self.journal.store().publish_state(&state)?;
+        }
+        self.look()?;
+        Ok(())
+    }
+
+    /// Works until told to stop, until everybody who could tell it something is gone, or until
+    /// the store needs a new start.
+    #[must_use]
+    pub fn run(mut self, messages: &Receiver<Message>) -> Kept {
+        loop {
+            match messages.recv_timeout(self.patience()) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.told(message),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.due();
+            if self.journal.broken() {
+                break;
+            }
+        }
+        self.end()
+    }
+
+    fn told(&mut self, message: Message) {
+        match message {
+            Message::Claim { claim, member } => self.claim(&claim, member.as_ref()),
+            Message::Challenge { member } => self.challenge(member),
+            Message::Pin(Pin(digits)) => self.pin(&digits),
+            Message::Contact(contact) => self.input(Input::Contact(contact)),
+            Message::Rex { pressed } => self.input(Input::Rex { pressed }),
+            Message::Alarm {
+                alarm,
+                source,
+                detail: Some(detail),
+            } => self.raise(alarm, source, detail),
+            Message::Alarm { alarm, source, .. } => {
+                self.conditions.clear(alarm, source, self.clock.tick());
+            }
+            Message::Online(online) => self.offline = !online,
+            Message::Stop => {}
+        }
+    }
+
+    fn end(mut self) -> Kept {
+        self.input(Input::Stop);
+        for event in self.conditions.finish() {
+            self.record(event);
+        }
+        let (state, now) = (self.summary(), self.clock.tick());
+        self.journal.finish(&state, now);
+        Kept {
+            relay: self.relay,
+            failure: self.journal.into_failure(),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.tick();
+        [
+            self.door.deadline(),
+            self.desk.deadline(),
+            self.conditions.deadline(),
+            self.secure_at,
+            self.journal.deadline(now),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|at| at.since(now))
+        .fold(LOOK, Duration::min)
+    }
+
+    /// What time alone brings about.
+    fn due(&mut self) {
+        let moment = self.clock.moment();
+        let now = moment.tick;
+        self.journal.store().set_clock_synced(moment.clock_trusted);
+        if self.secure_at.is_some_and(|at| now >= at) {
+            self.secure_relay();
+        }
+        if self.journal.is_behind() {
+            let state = self.summary();
+            if self.journal.catch_up(&state, now) {
+                tracing::info!("the store can be written again");
+                self.conditions.clear(Alarm::Storage, Source::Journal, now);
+            }
+        }
+        self.input(Input::Tick);
+        let answers = self.desk.tick(&self.policy, &moment);
+        self.answer(answers);
+        self.desk_alarm(&moment);
+        if self.looked.is_none_or(|at| now.since(at) >= LOOK) {
+            self.looked = Some(now);
+            match self.clock_watch.complaint(&moment) {
+                Some(detail) => self.raise(Alarm::Clock, Source::Clock, detail),
+                None => self.conditions.clear(Alarm::Clock, Source::Clock, now),
+            }
+            if let Err(error) = self.look() {
+                tracing::warn!(%error, "the rules cannot be read; those in force stay in force");
+            }
+        }
+        for event in self.conditions.tick(now) {
+            tracing::info!(kind = event.kind(), ?event, "alarm cleared");
+            self.record(event);
+        }
+        self.show_standing();
+    }
+
+    /// The door's own answer to an input, where nothing depends on it.
+    fn input(&mut self, input: Input) {
+        if let Err(reason) = self.drive(input, None) {
+            tracing::warn!(?reason, "the door stays secured");
+        }
+    }
+
+    /// One step of the door, carried out. `grant` is what the step is taken on: it is committed
+    /// together with the release, and nothing happens when that fails.
+    fn drive(&mut self, input: Input, grant: Option<Event>) -> Result<(), NotDone> {
+        let before = self.door.clone();
+        let (door, effects) = door::step(&self.settings, before.clone(), input, self.clock.tick());
+        self.door = door;
+        let mut facts = Vec::new();
+        let mut grant = grant;
+        for effect in effects {
+            match effect {
+                Effect::Release { event, must_record } => {
+                    let ahead = grant.take().into_iter();
+                    let all: Vec<Event> = facts.iter().cloned().chain(ahead).collect();
+                    self.release(all, event, must_record)?;
+                    facts.clear();
+                }
+                Effect::Secure { event } => {
+                    self.secure_relay();
+                    tracing::info!(?event, "door secured");
+                    facts.push(event);
+                }
+                Effect::Record(event) => facts.push(event),
+                Effect::Raise { alarm, detail } => self.raise(alarm, Source::Door, detail),
+                Effect::Clear { alarm } => {
+                    self.conditions.clear(alarm, Source::Door, self.clock.tick());
+                }
+                Effect::PreAlarm(warning) => self.warning = warning,
+                Effect::Refused(refusal) => return Err(NotDone::Refused(refusal)),
+            }
+        }
+        // Released already: the grant still has to be on the record to count.
+        if let Some(grant) = grant
+            && !self.commit(vec![grant.clone()])
+        {
+            if self.on_storage_failure == OnStorageFailure::Deny {
+                self.door = before;
+                return Err(NotDone::NotRecorded);
+            }
+            self.keep(grant);
+        }
+        for fact in facts {
+            self.passed_by(&fact);
+            self.record(fact);
+        }
+        Ok(())
+    }
+
+    /// Commits what the release stands on and the release itself in one transaction, then
+    /// releases.
+    fn release(
+        &mut self,
+        ahead: Vec<Event>,
+        event: Event,
+        must_record: bool,
+    ) -> Result<(), NotDone> {
+        let mut all = ahead.clone();
+        all.push(event.clone());
+        let recorded = self.commit(all);
+        let deny = self.on_storage_failure == OnStorageFailure::Deny;
+        if !recorded && must_record && deny {
+            // A grant is not kept: it becomes a denial.
+            for fact in ahead {
+                if !matches!(fact, Event::AccessGranted(_)) {
+                    self.record(fact);
+                }
+            }
+            self.input(Input::ReleaseNotRecorded);
+            return Err(NotDone::NotRecorded);
+        }
+        if !recorded {
+            for fact in ahead.into_iter().chain([event]) {
+                self.keep(fact);
+            }
+        }
+        match self.relay.set(Lock::Released) {
+            Ok(()) => {
+                tracing::info!("door released");
+                self.follow(Lock::Released);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the relay does not release");
+                self.input(Input::RelayFailed);
+            }
+        }
+        Ok(())
+    }
+
+    fn secure_relay(&mut self) {
+        self.secure_at = match self.relay.set(Lock::Secured) {
+            Ok(()) => {
+                self.follow(Lock::Secured);
+                None
+            }
+            Err(error) => {
+                if self.secure_at.is_none() {
+                    tracing::error!(%error, "the relay does not secure; trying again until it does");
+                }
+                Some(self.clock.tick() + RETRY_SECURE)
+            }
+        };
+    }
+
+    fn raise(&mut self, alarm: Alarm, source: Source, detail: String) {
+        if let Some(event) = self.conditions.raise(alarm, source, detail) {
+            self.raised(event);
+        }
+    }
+
+    fn raised(&mut self, event: Event) {
+        if let Event::AlarmRaised { alarm, detail, .. } = &event {
+            tracing::warn!(alarm = alarm.as_str(), detail, "alarm raised");
+        }
+        self.record(event);
+    }
+
+    /// Records an event, now or as soon as the store can be written.
+    fn record(&mut self, event: Event) {
+        if !self.commit(vec![event.clone()]) {
+            self.keep(event);
+        }
+    }
+
+    fn keep(&mut self, event: Event) {
+        self.journal.keep(self.clock.now(), event);
+        let detail = "events cannot be written; nobody is let in".to_owned();
+        if let Some(raised) = self
+            .conditions
+            .raise(Alarm::Storage, Source::Journal, detail)
+        {
+            self.journal.keep(self.clock.now(), raised);
+        }
+    }
+
+    fn commit(&mut self, events: Vec<Event>) -> bool {
+        // Everything but a decision changes what the retained summary says.
+        let changed = events.iter().any(|event| event.class() != Class::Access);
+        let state = changed.then(|| self.summary());
+        let at: Timestamp = self.clock.now();
+        let events = events.into_iter().map(|event| (at, event)).collect();
+        self.journal.commit(events, state.as_ref(), self.clock.tick())
+    }
+
+    fn summary(&self) -> DoorSummary {
+        DoorSummary {
+            lock: self.door.lock(),
+            contact: self.door.contact(),
+            mode: self.door.mode(),
+            alarms: self.conditions.active().collect(),
+            version: env!("CARGO_PKG_VERSION"),
+            since: self.clock.now(),
+        }
+    }
+
+    fn follow(&self, lock: Lock) {
+        if let Some(panel) = &self.panel {
+            panel.follow(lock);
+        }
+    }
+
+    /// Shows what became of somebody, for a moment.
+    fn show(&mut self, indication: Indication) {
+        self.shown = Some((indication, self.clock.tick() + SHOWN));
+        self.show_standing();
+    }
+
+    fn show_standing(&mut self) {
+        let Some(panel) = &self.panel else { return };
+        let now = self.clock.tick();
+        self.shown = self.shown.filter(|(_, until)| now < *until);
+        let alarm = self.conditions.active().any(|alarm| !alarm.is_silent());
+        panel.show(match (self.shown, self.door.mode()) {
+            (Some((momentary, _)), _) => momentary,
+            _ if self.warning => Indication::HeldOpenWarning,
+            _ if alarm => Indication::Alarm,
+            (_, Mode::Lockdown) => Indication::Lockdown,
+            (_, Mode::Unlocked) => Indication::Unlocked,
+            _ if self.offline => Indication::Offline,
+            _ => Indication::Ready,
+        });
+    }
+}
