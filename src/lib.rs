@@ -18,6 +18,7 @@
 //! | [`door`] | the door's state machine; relay drivers | drivers only |
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
+//! | [`audit`] | the key of the record's checkpoints, exports | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
@@ -28,6 +29,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod access;
+pub mod audit;
 pub mod bench;
 pub mod camera;
 pub mod clock;

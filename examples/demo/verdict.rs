@@ -186,6 +186,7 @@ fn times(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use doorward::event::chain::ChainHash;
     use doorward::event::{
         Denied, Granted, Method, PersonId, PersonRef, ReleaseCause, SecureCause,
     };
@@ -240,7 +241,10 @@ mod tests {
             seq,
             id: Uuid::now_v7(),
             time: jiff::Timestamp::now(),
+            clock_synced: true,
+            by: None,
             event,
+            hash: ChainHash::default(),
         };
         (1..).zip(events).map(recorded).collect()
     }

@@ -131,13 +131,34 @@ impl Context {
 
     fn store(&self, config: &Config) -> anyhow::Result<Store> {
         refuse_foreign_root(&config.store.path)?;
-        Ok(Store::open(&config.store.path, config.wire())?)
+        let mut store = Store::open(&config.store.path, config.wire())?;
+        store.set_author(Some(author()?));
+        Ok(store)
     }
 
     /// Prints one JSON value on a line of its own.
     fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
         print_line(&serde_json::to_string(value)?)
     }
+}
+
+/// Whoever runs this, for the record: by the system's word, and by sudo's where that was used.
+fn author() -> anyhow::Result<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = match whoami::username() {
+        Ok(name) => name,
+        // A user without a name, as in a container: the number will do.
+        Err(_) => std::fs::metadata("/proc/self")
+            .context("cannot tell which user this is")?
+            .uid()
+            .to_string(),
+    };
+    Ok(match std::env::var("SUDO_USER") {
+        Ok(caller) if !caller.is_empty() && caller != user => {
+            format!("cli:{user} (sudo: {caller})")
+        }
+        _ => format!("cli:{user}"),
+    })
 }
 
 /// Root in the folder of another user would leave files that the service cannot write.

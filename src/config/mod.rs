@@ -92,9 +92,16 @@ impl Config {
                 .base_topic
                 .clone()
                 .unwrap_or_else(|| format!("doorward/{site}/{name}")),
-            source: format!("/doorward/{site}/{name}"),
+            source: self.source(),
             qos: mqtt.qos.clone(),
         })
+    }
+
+    /// This door's name in events and checkpoints, `/doorward/SITE/DOOR`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let DoorConfig { site, name } = &self.door;
+        format!("/doorward/{site}/{name}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[store]` and `[audit]`: where the record is, how it is kept and guarded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,18 @@ pub struct AuditConfig {
     /// File of the key that signs them; made at the first start. Beside the database when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+}
+
+impl AuditConfig {
+    /// The file of the key in force.
+    #[must_use]
+    pub fn key_path(&self, database: &Path) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| {
+            let mut name = database.as_os_str().to_owned();
+            name.push(".key");
+            name.into()
+        })
+    }
 }
 
 impl Default for AuditConfig {

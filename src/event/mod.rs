@@ -9,6 +9,8 @@
 
 mod access;
 mod alarm;
+pub mod chain;
+pub mod checkpoint;
 mod door;
 pub mod wire;
 
@@ -422,9 +424,29 @@ pub struct Recorded {
     pub id: Uuid,
     /// When it happened, by the door's clock.
     pub time: jiff::Timestamp,
+    /// Whether that clock was to be trusted.
+    #[serde(default = "synced", skip_serializing_if = "is_synced")]
+    pub clock_synced: bool,
+    /// Who did it, where somebody did: `cli:alice`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+    /// Covers all of this, and every event before it.
+    pub hash: chain::ChainHash,
+}
+
+fn synced() -> bool {
+    true
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_synced(clock_synced: &bool) -> bool {
+    *clock_synced
 }
 
 #[cfg(test)]

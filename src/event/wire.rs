@@ -146,6 +146,14 @@ struct Envelope<'a> {
     time: String,
     /// Extension `sequence` of CloudEvents: text that sorts and parses as a number.
     sequence: String,
+    /// Own extension: present, and false, when the time is not to be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clocksynced: Option<bool>,
+    /// Own extension: who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    /// Own extension: what the hash chain stands at with this event.
+    chainhash: super::chain::ChainHash,
     datacontenttype: &'static str,
     data: &'a serde_json::Value,
 }
@@ -181,6 +189,9 @@ impl Wire {
             kind: format!("doorward.{}.v1", recorded.event.kind()),
             time: rfc3339_millis(recorded.time),
             sequence: format!("{:020}", recorded.seq),
+            clocksynced: (!recorded.clock_synced).then_some(false),
+            actor: recorded.by.as_deref(),
+            chainhash: recorded.hash,
             datacontenttype: "application/json",
             data: &data,
         })?;
@@ -204,6 +215,19 @@ impl Wire {
             retain: true,
             content_type: "text/plain",
             payload: availability.as_str().into(),
+        }
+    }
+
+    /// The retained, signed statement of how far the record goes.
+    #[must_use]
+    pub fn checkpoint(&self, token: &str) -> Publication {
+        Publication {
+            class: Class::Checkpoint,
+            topic: self.topic(Class::Checkpoint),
+            qos: self.qos.of(Class::Checkpoint),
+            retain: true,
+            content_type: super::checkpoint::CONTENT_TYPE,
+            payload: token.into(),
         }
     }
 
@@ -292,17 +316,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_event_becomes_a_cloudevent_with_its_sequence() {
-        let recorded = Recorded {
+    fn recorded() -> Recorded {
+        Recorded {
             seq: 42,
             id: uuid::Uuid::nil(),
             time: "2026-02-03T04:05:06.7Z".parse().unwrap(),
+            clock_synced: true,
+            by: None,
             event: Event::DoorSecured {
                 cause: SecureCause::Stop,
             },
-        };
-        let publication = wire().publication(&recorded).unwrap();
+            hash: crate::event::chain::ChainHash([0xab; 32]),
+        }
+    }
+
+    #[test]
+    fn an_event_becomes_a_cloudevent_with_its_sequence() {
+        let publication = wire().publication(&recorded()).unwrap();
         assert_eq!(publication.topic, "doorward/home/front/event/door");
         assert_eq!(publication.qos, Qos::AtLeastOnce);
         let json: serde_json::Value = serde_json::from_slice(&publication.payload).unwrap();
@@ -315,10 +345,26 @@ mod tests {
                 "type": "doorward.door.secured.v1",
                 "time": "2026-02-03T04:05:06.700Z",
                 "sequence": "00000000000000000042",
+                "chainhash": "ab".repeat(32),
                 "datacontenttype": "application/json",
                 "data": {"cause": "stop"},
             })
         );
+    }
+
+    #[test]
+    fn a_doubtful_time_and_an_author_are_told() {
+        let doubtful = Recorded {
+            clock_synced: false,
+            by: Some("cli:ada".into()),
+            ..recorded()
+        };
+        let publication = wire().publication(&doubtful).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&publication.payload).unwrap();
+        assert_eq!(json["clocksynced"], false);
+        assert_eq!(json["actor"], "cli:ada");
+        let json = serde_json::to_string(&doubtful).unwrap();
+        assert_eq!(serde_json::from_str::<Recorded>(&json).unwrap(), doubtful);
     }
 
     #[test]

@@ -89,6 +89,12 @@ pub enum StoreError {
     /// A row does not hold what its schema promises.
     #[error("the database holds a value that makes no sense: {0}")]
     Content(String),
+    /// The record does not contain what was published before.
+    #[error("no checkpoint is signed: {0}; see `doorward events verify`")]
+    Rewound(String),
+    /// A checkpoint could not be signed.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::event::checkpoint::CheckpointError),
     /// An event could not be written as JSON.
     #[error("cannot write the event as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Stamp, Store, StoreError, chain};
 use crate::clock::{Timestamp, rfc3339_millis};
+use crate::event::chain::{ChainHash, Head, Link};
 use crate::event::wire::{DoorSummary, Publication, Wire};
 use crate::event::{Event, PersonId, Recorded};
 
@@ -44,11 +45,35 @@ impl Store {
         event: Event,
         state: Option<&DoorSummary>,
     ) -> Result<Recorded, StoreError> {
-        let wire = self.wire.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
-        let recorded = append(&tx, wire.as_ref(), now, event)?;
+        let recorded = append(&tx, &stamp, now, event)?;
         if let Some(state) = state {
-            replace_retained(&tx, wire.as_ref(), state)?;
+            replace_retained(&tx, stamp.wire.as_ref(), state)?;
+        }
+        tx.commit()?;
+        Ok(recorded)
+    }
+
+    /// Records several events in one transaction, which costs the disk no more than one event;
+    /// and replaces the retained door summary with them.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then none of them is recorded.
+    pub fn record_all(
+        &mut self,
+        now: Timestamp,
+        events: impl IntoIterator<Item = Event>,
+        state: Option<&DoorSummary>,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let stamp = self.stamp.clone();
+        let tx = self.write()?;
+        let recorded = events
+            .into_iter()
+            .map(|event| append(&tx, &stamp, now, event))
+            .collect::<Result<_, _>>()?;
+        if let Some(state) = state {
+            replace_retained(&tx, stamp.wire.as_ref(), state)?;
         }
         tx.commit()?;
         Ok(recorded)
@@ -59,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the transaction cannot be committed.
     pub fn publish_state(&mut self, state: &DoorSummary) -> Result<(), StoreError> {
-        let wire = self.wire.clone();
+        let wire = self.stamp.wire.clone();
         let tx = self.write()?;
         replace_retained(&tx, wire.as_ref(), state)?;
         tx.commit()?;
@@ -71,6 +96,24 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<Recorded>, StoreError> {
+        let mut events = Vec::new();
+        self.each_event(filter, |recorded, _| {
+            events.push(recorded);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(events)
+    }
+
+    /// Hands events to `each` in the order they happened, with their data as it is stored (JSON),
+    /// and holds one at a time.
+    ///
+    /// # Errors
+    /// When the database cannot be read; and what `each` returns, which ends it.
+    pub fn each_event<E: From<StoreError>>(
+        &self,
+        filter: &EventFilter,
+        mut each: impl FnMut(Recorded, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut clauses = vec!["1 = 1".to_owned()];
         let mut values: Vec<Box<dyn ToSql>> = Vec::new();
         if let Some(since) = filter.since {
@@ -99,20 +142,22 @@ impl Store {
                 }
             }
         }
-        let limit = filter.limit.map_or(-1, i64::from);
-        values.push(Box::new(limit));
-        let sql = format!(
-            "SELECT seq, id, time, kind, data FROM events WHERE {} ORDER BY seq DESC LIMIT ?",
-            clauses.join(" AND ")
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values.iter()))?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            events.push(read(row)?);
+        let clauses = clauses.join(" AND ");
+        let mut sql = format!("SELECT {COLUMNS} FROM events WHERE {clauses} ORDER BY seq");
+        if let Some(limit) = filter.limit {
+            values.push(Box::new(i64::from(limit)));
+            sql = format!("SELECT * FROM ({sql} DESC LIMIT ?) ORDER BY seq");
         }
-        events.reverse();
-        Ok(events)
+        let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
+        let mut statement = self.conn.prepare_cached(&sql).map_err(failed)?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(values.iter()))
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let data: String = row.get(DATA).map_err(failed)?;
+            each(read(row)?, &data)?;
+        }
+        Ok(())
     }
 
     /// Whether the relay may have been released when the last run ended: it was, or somebody
@@ -137,29 +182,53 @@ impl Store {
 /// Appends an event inside a transaction that is already open.
 pub(super) fn append(
     conn: &Connection,
-    wire: Option<&Wire>,
+    stamp: &Stamp,
     now: Timestamp,
     event: Event,
 ) -> Result<Recorded, StoreError> {
     let mut json = serde_json::to_value(&event)?;
+    let data = json["data"].take().to_string();
     let id = Uuid::now_v7();
+    let time = rfc3339_millis(now);
+    let by = stamp.author.as_deref();
+    let head = chain::head(conn)?;
+    let seq = head.seq + 1;
+    let link = Link {
+        seq,
+        id,
+        time: &time,
+        kind: event.kind(),
+        by,
+        clock_synced: stamp.clock_synced,
+        data: &data,
+    };
+    let hash = link.hash(head.hash);
     conn.prepare_cached(
-        "INSERT INTO events (id, time, kind, person_id, data) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO events (seq, id, time, kind, person_id, data, by, clock_synced, hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
+        to_i64(seq),
         id.to_string(),
-        rfc3339_millis(now),
+        time,
         event.kind(),
         event.person().map(|person| person.id.to_string()),
-        json["data"].take().to_string(),
+        data,
+        by,
+        stamp.clock_synced,
+        hash.0,
     ])?;
+    chain::set_head(conn, &Head { seq, hash })?;
     let recorded = Recorded {
-        seq: to_u64(conn.last_insert_rowid())?,
+        seq,
         id,
         time: now,
+        clock_synced: stamp.clock_synced,
+        by: stamp.author.clone(),
         event,
+        hash,
     };
-    if let Some(wire) = wire {
+    if let Some(wire) = &stamp.wire {
         enqueue(conn, &wire.publication(&recorded)?, Some(id))?;
     }
     Ok(recorded)
@@ -205,12 +274,17 @@ pub(super) fn supersede(conn: &Connection, publication: &Publication) -> Result<
     enqueue(conn, publication, None)
 }
 
-fn read(row: &rusqlite::Row<'_>) -> Result<Recorded, StoreError> {
+/// What [`read`] reads, in its order.
+pub(super) const COLUMNS: &str = "seq, id, time, kind, data, by, clock_synced, hash";
+/// Where in it the data are.
+const DATA: usize = 4;
+
+pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Recorded, StoreError> {
     let seq: i64 = row.get(0)?;
     let id: String = row.get(1)?;
     let time: String = row.get(2)?;
     let kind: String = row.get(3)?;
-    let data: String = row.get(4)?;
+    let data: String = row.get(DATA)?;
     let broken = |what: &str| StoreError::Content(format!("event {seq}: {what}"));
     let data: serde_json::Value =
         serde_json::from_str(&data).map_err(|e| broken(&format!("data: {e}")))?;
@@ -220,13 +294,16 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Recorded, StoreError> {
         time: time.parse().map_err(|e| broken(&format!("time: {e}")))?,
         event: serde_json::from_value(serde_json::json!({"kind": kind, "data": data}))
             .map_err(|e| broken(&e.to_string()))?,
+        by: row.get(5)?,
+        clock_synced: row.get(6)?,
+        hash: ChainHash(row.get(7)?),
     })
 }
 
-fn to_u64(rowid: i64) -> Result<u64, StoreError> {
+pub(super) fn to_u64(rowid: i64) -> Result<u64, StoreError> {
     u64::try_from(rowid).map_err(|_| StoreError::Content(format!("sequence {rowid}")))
 }
 
-fn to_i64(seq: u64) -> i64 {
+pub(super) fn to_i64(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,8 @@
 //! Flows in: [`Event`](crate::event::Event)s, enrollments, administration. Flows out: the
 //! gallery's templates, the event log, and (through [`outbox`]) what the broker must hear.
 
+mod chain;
+mod checkpoints;
 mod error;
 mod events;
 mod lock;
@@ -14,14 +16,17 @@ pub mod outbox;
 mod persons;
 mod photos;
 mod reenroll;
+mod retention;
 mod site;
 mod templates;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+pub use checkpoints::Checkpoint;
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
@@ -30,6 +35,7 @@ pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
 pub use site::Site;
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
+pub use verify::{Finding, Report};
 
 use crate::event::wire::Wire;
 
@@ -49,7 +55,18 @@ mod schema {
 pub struct Store {
     conn: Connection,
     path: PathBuf,
+    stamp: Stamp,
+}
+
+/// What a connection adds to every event that it records.
+#[derive(Debug, Clone)]
+struct Stamp {
+    /// How events look to the broker; without it nothing is queued.
     wire: Option<Wire>,
+    /// Who does it.
+    author: Option<String>,
+    /// Whether the clock is to be trusted.
+    clock_synced: bool,
 }
 
 impl Store {
@@ -64,12 +81,27 @@ impl Store {
         let alone = lock::alone_in_folder(path)?;
         let mut conn = connect(path)?;
         migrate(&mut conn, path)?;
+        chain::adopt(&mut conn)?;
         drop(alone);
         Ok(Self {
             conn,
             path: path.to_owned(),
-            wire,
+            stamp: Stamp {
+                wire,
+                author: None,
+                clock_synced: true,
+            },
         })
+    }
+
+    /// Names whoever this connection works for; every event it records from now on says so.
+    pub fn set_author(&mut self, author: Option<String>) {
+        self.stamp.author = author;
+    }
+
+    /// Says whether the clock is to be trusted; every event recorded from now on says so.
+    pub fn set_clock_synced(&mut self, clock_synced: bool) {
+        self.stamp.clock_synced = clock_synced;
     }
 
     /// The file.

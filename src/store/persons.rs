@@ -170,11 +170,11 @@ impl Store {
         apply: impl Fn(&Connection, &Person) -> Result<Option<Event>, StoreError>,
     ) -> Result<PersonRef, StoreError> {
         let missing = self.no_such(name_or_id);
-        let wire = self.wire.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
         let person = find(&tx, name_or_id)?.ok_or(missing)?;
         if let Some(event) = apply(&tx, &person)? {
-            append(&tx, wire.as_ref(), now, event)?;
+            append(&tx, &stamp, now, event)?;
         }
         tx.commit()?;
         Ok(person.reference())

@@ -86,7 +86,7 @@ impl Store {
         templates: &[NewTemplate],
         prune: bool,
     ) -> Result<Reenrollment, StoreError> {
-        let wire = self.wire.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
         let time = rfc3339_millis(now);
         let id = person.to_string();
@@ -126,7 +126,7 @@ impl Store {
                 person: person.clone(),
                 templates: added,
             };
-            append(&tx, wire.as_ref(), now, event)?;
+            append(&tx, &stamp, now, event)?;
         }
         tx.commit()?;
         if pruned > 0 {

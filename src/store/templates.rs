@@ -69,7 +69,7 @@ impl Store {
         templates: &[NewTemplate],
     ) -> Result<Enrollment, StoreError> {
         let name = valid_name(name)?;
-        let wire = self.wire.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
         let time = rfc3339_millis(now);
         let existing = find_by_name(&tx, name)?;
@@ -105,7 +105,7 @@ impl Store {
             person: person.clone(),
             templates: added,
         };
-        append(&tx, wire.as_ref(), now, event)?;
+        append(&tx, &stamp, now, event)?;
         let total = template_count(&tx, person.id)?;
         tx.commit()?;
         Ok(Enrollment {

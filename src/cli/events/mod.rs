@@ -1,8 +1,11 @@
-//! `doorward events`: what happened.
+//! `doorward events`: what happened, and whether that is still what was recorded.
+
+mod export;
+mod verify;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::event::{KINDS, Recorded};
 use doorward::store::{EventFilter, Store};
@@ -12,7 +15,7 @@ use super::{Context, Outcome, print_line};
 /// How often `follow` looks for new events.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// List the record, or follow it.
+/// List, follow, verify and export the record.
 ///
 /// With --json one object a line.
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,14 @@ enum Verb {
         #[command(flatten)]
         filter: Filter,
     },
+    /// Find edits, gaps, swaps and cuts; exit code 1 when there are any.
+    Verify(verify::Args),
+    /// Sign how far the record goes; queue it for the broker and print it.
+    Checkpoint,
+    /// Print the public key that checkpoints are verified with.
+    Key,
+    /// Write the record for others: --csv, --json (one object a line) or --html.
+    Export(export::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,10 +91,14 @@ impl Filter {
 
 impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
-        let config = context.config()?;
-        let store = context.store(&config)?;
         match self.verb {
+            Verb::Verify(args) => return args.run(context),
+            Verb::Export(args) => return args.run(context),
+            Verb::Checkpoint => return verify::checkpoint(context),
+            Verb::Key => return verify::key(context),
             Verb::List { filter, limit } => {
+                let config = context.config()?;
+                let store = context.store(&config)?;
                 let filter = EventFilter {
                     limit: (limit > 0).then_some(limit),
                     ..filter.resolve(&store)?
@@ -93,6 +108,8 @@ impl Args {
                 }
             }
             Verb::Follow { filter } => {
+                let config = context.config()?;
+                let store = context.store(&config)?;
                 let mut filter = filter.resolve(&store)?;
                 let newest = EventFilter {
                     limit: Some(1),
@@ -119,8 +136,8 @@ fn print(context: &Context, event: &Recorded) -> anyhow::Result<()> {
     let json = serde_json::to_value(&event.event)?;
     let details = json["data"]
         .as_object()
-        .context("an event without data")?
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|(key, value)| match value {
             serde_json::Value::Object(person) => {
                 format!("{key}={}", person.get("name").unwrap_or(value))
@@ -133,11 +150,14 @@ fn print(context: &Context, event: &Recorded) -> anyhow::Result<()> {
         })
         .collect::<Vec<_>>()
         .join(" ");
+    let doubt = if event.clock_synced { "" } else { " ?" };
+    let by = event.by.as_ref().map(|by| format!("  by {by}"));
     print_line(&format!(
-        "{:>6}  {}  {:<15}  {details}",
+        "{:>6}  {}{doubt}  {:<15}  {details}{}",
         event.seq,
         rfc3339_millis(event.time),
-        event.event.kind()
+        event.event.kind(),
+        by.unwrap_or_default()
     ))
 }
 
@@ -149,7 +169,7 @@ fn known_kind(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "no such kind; allowed: access, door, admin, alarm, {}",
+        "no such kind; allowed: access, door, admin, record, alarm, {}",
         KINDS.join(", ")
     ))
 }

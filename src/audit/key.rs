@@ -1,0 +1,152 @@
+//! The file of the key that signs checkpoints: made at the first start, readable by its owner only.
+
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ring::rand::SystemRandom;
+use ring::signature::Ed25519KeyPair;
+
+use crate::event::checkpoint::{CheckpointError, Signer, private_pem};
+
+/// Permission bits of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// Why there is no key to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or made.
+    #[error(
+        "cannot use the audit key {path}: {source}; check that the folder exists and that this user may write there, or set [audit] key_file",
+        path = path.display()
+    )]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Others may read it.
+    #[error(
+        "the audit key {path} can be used by others (mode {mode:o}): what they sign looks like this door's; run chmod 600 on it, or remove it so that a new one is made",
+        path = path.display()
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file holds something else.
+    #[error("the audit key {path} cannot be used: {source}", path = path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// The system gave no random numbers.
+    #[error("cannot make an audit key: the system gives no random numbers")]
+    Random,
+}
+
+/// The signer with the key in `path`, which is made when there is none.
+///
+/// # Errors
+/// When the file cannot be read or made, holds no key, or can be read by others.
+pub fn open_signer(path: &Path, issuer: String) -> Result<Signer, KeyError> {
+    let failed = |source| KeyError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let text = match read(path)? {
+        Some(text) => text,
+        None => {
+            make(path)?;
+            // Perhaps another process was faster: then its key is the door's.
+            read(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))?
+        }
+    };
+    Signer::from_pem(issuer, &text).map_err(|source| KeyError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<Option<String>, KeyError> {
+    let failed = |source| KeyError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(KeyError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    std::io::read_to_string(file).map(Some).map_err(failed)
+}
+
+/// Whole or not there, and never readable by others, not even for an instant.
+fn make(path: &Path) -> Result<(), KeyError> {
+    let failed = |source| KeyError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Random)?;
+    let mut file =
+        tempfile::NamedTempFile::new_in(super::export::folder_of(path)).map_err(failed)?;
+    file.write_all(private_pem(key.as_ref()).as_bytes())
+        .map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.key");
+        let first = open_signer(&path, String::new()).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = open_signer(&path, String::new()).unwrap();
+        assert_eq!(first.public_key(), again.public_key());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.key");
+        open_signer(&path, String::new()).unwrap();
+        for mode in [0o640, 0o604, 0o620] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = open_signer(&path, String::new()).unwrap_err();
+            assert!(matches!(error, KeyError::Exposed { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.key");
+        std::fs::write(&path, "not a key").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let error = open_signer(&path, String::new()).unwrap_err();
+        assert!(matches!(error, KeyError::Content { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a key");
+    }
+}
