@@ -159,6 +159,7 @@ pub(super) fn append(
         time: now,
         event,
     };
+    super::conditions::note(conn, &recorded.event, now)?;
     if let Some(wire) = wire {
         enqueue(conn, &wire.publication(&recorded)?, Some(id))?;
     }

@@ -7,13 +7,17 @@
 //! Flows in: [`Event`](crate::event::Event)s, enrollments, administration. Flows out: the
 //! gallery's templates, the event log, and (through [`outbox`]) what the broker must hear.
 
+mod conditions;
 mod error;
 mod events;
 mod lock;
+mod orders;
 pub mod outbox;
 mod persons;
 mod photos;
 mod reenroll;
+mod rules;
+mod subjects;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -21,12 +25,19 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+pub use conditions::Condition;
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
+pub use orders::ModeOrder;
 pub use persons::{Person, PersonStatus};
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
+pub use rules::{
+    Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
+    holiday_in_words, schedule_in_words,
+};
+pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
