@@ -13,6 +13,7 @@ pub mod decision;
 pub mod gallery;
 pub mod idle;
 pub mod process;
+pub mod release;
 pub mod soak;
 mod spread;
 pub mod stages;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 pub use spread::Spread;
 
 use crate::camera::CameraError;
-use crate::door::relay::RelayError;
+use crate::gpio::GpioError;
 use crate::store::StoreError;
 use crate::vision::VisionError;
 
@@ -43,7 +44,10 @@ pub enum BenchError {
     Store(#[from] StoreError),
     /// The simulated relay cannot be used.
     #[error(transparent)]
-    Relay(#[from] RelayError),
+    Relay(#[from] GpioError),
+    /// The keeper did not command the relay.
+    #[error("the door was not released within ten seconds; the log says why")]
+    NoRelease,
     /// The clip has no frames.
     #[error("{path} holds no frames", path = .0.display())]
     Empty(PathBuf),

@@ -1,14 +1,15 @@
 //! The running service: wires the parts to threads, starts them in a safe order, ends them in one.
 //!
 //! ```text
-//! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay
-//!                                                            └─ wakes ─▶ MQTT thread ─▶ broker
+//! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay, panel
+//!         contact, exit button and keypad threads ─────────▲   └─ wakes ─▶ MQTT thread ─▶ broker
 //! ```
 //! Start: lock, **relay to its safe level**, store, models, broker, keeper, camera, vision.
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
-mod keeper;
+mod inputs;
+pub mod keeper;
 mod watcher;
 
 use std::sync::Arc;
@@ -22,15 +23,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::door::Settings;
-use crate::door::relay::{self, Relay, RelayError};
 use crate::event::wire::Lock;
+use crate::gpio::GpioError;
+use crate::gpio::output::Outputs;
+use crate::gpio::panel::Panel;
+use crate::gpio::relay::{self, Relay};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::pipeline::Pipeline;
 use crate::store::{InstanceLock, Store, StoreError};
 use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
-use keeper::{Keeper, Message};
+use inputs::Listening;
+use keeper::{Kept, Keeper, Message};
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -39,9 +43,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Why the service did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The relay cannot be used.
+    /// The relay, an input or an output cannot be used.
     #[error(transparent)]
-    Relay(#[from] RelayError),
+    Gpio(#[from] GpioError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,6 +90,9 @@ enum Notice {
     /// A thread ended by itself: that ends the service.
     Died(&'static str, Option<ServiceError>),
 }
+
+/// Where threads tell it.
+type Notices = UnboundedSender<Notice>;
 
 /// Runs the service until it is told to stop; the relay is at its safe level when this returns.
 ///
@@ -133,15 +140,16 @@ async fn supervise(
     let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
     let stop = Arc::new(AtomicBool::new(false));
     let (notices, mut noticed) = tokio::sync::mpsc::unbounded_channel();
     let (to_keeper, messages) = mpsc::channel();
 
+    let to_tell = to_keeper.clone();
     let pump = match &config.mqtt {
         Some(_) => Some(Arc::new(mqtt::spawn(
             PumpConfig::from_config(config)?,
-            tell_status,
+            move |event| tell_status(&event, &to_tell),
         )?)),
         None => None,
     };
@@ -151,17 +159,30 @@ async fn supervise(
             pump.wake();
         }
     });
-    let mut keeper = Keeper::new(
-        store,
-        relay,
-        Arc::clone(&clock),
-        Settings::from_config(config),
-        config.liveness.challenge_timeout(),
-        committed,
-    );
+    let panel = match &config.outputs {
+        Some(outputs) => Some(Panel::spawn(Outputs::open(outputs)?, Arc::clone(&clock))?),
+        None => None,
+    };
+    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), committed)?;
     keeper.begin()?;
-    let keeper = start("keeper", &notices, move || Ok(keeper.run(&messages)))?;
+    let ending = notices.clone();
+    let keeper = start("keeper", &notices, move || {
+        let kept = keeper.run(&messages);
+        if kept.failure.is_some() {
+            // Nobody listens any more only when the service is ending already.
+            let _ = ending.send(Notice::Died("keeper", None));
+        }
+        Ok(kept)
+    })?;
 
+    Listening {
+        config,
+        clock: &clock,
+        stop: &stop,
+        keeper: &to_keeper,
+        notices: &notices,
+    }
+    .start()?;
     let slot = Arc::new(FrameSlot::default());
     let watcher = Watcher {
         pipeline,
@@ -199,13 +220,16 @@ async fn supervise(
     stop.store(true, Ordering::Relaxed);
     let _ = watcher.join();
     let _ = to_keeper.send(Message::Stop);
-    let relay = keeper.join();
+    let kept = keeper.join();
     // The keeper's share of the handle went with its thread.
     if let Some(pump) = pump.and_then(Arc::into_inner) {
         pump.shutdown(FAREWELL);
     }
-    if let Ok(Some(mut relay)) = relay {
+    if let Ok(Some(Kept { mut relay, failure })) = kept {
         relay.set(Lock::Secured)?;
+        if let Some(failure) = failure {
+            return Err(failure.into());
+        }
     }
     tracing::info!("stopped; the relay is secured");
     ended
@@ -216,7 +240,7 @@ fn start_camera(
     slot: Arc<FrameSlot>,
     clock: Arc<dyn Clock>,
     stop: &Arc<AtomicBool>,
-    notices: &UnboundedSender<Notice>,
+    notices: &Notices,
 ) -> Result<(), ServiceError> {
     let config = config.camera.clone();
     let stop = Arc::clone(stop);
@@ -246,11 +270,11 @@ fn start_camera(
 /// Starts a thread whose failure or panic ends the service; its result comes from `join`.
 fn start<T: Send + 'static>(
     name: &'static str,
-    notices: &UnboundedSender<Notice>,
+    notices: &Notices,
     work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
 ) -> Result<JoinHandle<Option<T>>, ServiceError> {
     /// Reports the thread's death when it unwinds.
-    struct Alive(&'static str, UnboundedSender<Notice>);
+    struct Alive(&'static str, Notices);
     impl Drop for Alive {
         fn drop(&mut self) {
             if std::thread::panicking() {
@@ -271,13 +295,15 @@ fn start<T: Send + 'static>(
         .map_err(|source| ServiceError::System { what: name, source })
 }
 
-/// Shows in `systemctl status` whether the broker hears us.
-fn tell_status(event: PumpEvent) {
-    let status = match event {
-        PumpEvent::Connected { .. } => "connected to the broker".to_owned(),
-        PumpEvent::Disconnected { error } => format!("no broker: {error}"),
+/// Shows in `systemctl status`, and at the door, whether the broker hears us.
+fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
+    let (online, status) = match event {
+        PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
+        PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
         PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } => return,
     };
+    // The keeper only goes away when the service ends.
+    let _ = keeper.send(Message::Online(online));
     notify_systemd(sd_notify::NotifyState::Status(&status));
 }
 

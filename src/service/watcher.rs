@@ -15,6 +15,7 @@ use super::keeper::Message;
 use crate::camera::health::News;
 use crate::camera::{FrameSlot, SceneWatch};
 use crate::clock::{Clock, Tick};
+use crate::conditions::Source;
 use crate::gallery::{Gallery, Member};
 use crate::pipeline::Pipeline;
 use crate::presentation::Report;
@@ -118,7 +119,11 @@ impl Watcher {
 
     fn tell_alarms(&self, news: Vec<News>) {
         for News { alarm, detail } in news {
-            self.tell(Message::Alarm { alarm, detail });
+            self.tell(Message::Alarm {
+                alarm,
+                source: Source::Camera,
+                detail,
+            });
         }
     }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use super::PHOTO_LIMIT;
+use super::{PHOTO_LIMIT, RuleError};
+use crate::clock::Timestamp;
+use crate::event::Alarm;
 
 /// A failure of the store. Every message names the cause and, where there is one, the way out.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +130,34 @@ pub enum StoreError {
         /// For whom.
         owner: String,
     },
+    /// A rule cannot be kept, or cannot go.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// What is to be said of a person makes no sense.
+    #[error("{name:?}: {problem}")]
+    BadChange {
+        /// Of whom.
+        name: String,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+    /// One entry of an import cannot be taken; nothing was changed.
+    #[error("entry {}: {source}", index + 1)]
+    Entry {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        source: Box<StoreError>,
+    },
+    /// A door is not left open by mistake.
+    #[error("an unlocked door needs an end; say for how long or until when")]
+    UnlockedWithoutEnd,
+    /// It would end before it begins.
+    #[error("{0} has passed already; give a later end")]
+    EndHasPassed(Timestamp),
+    /// The alarm has never been raised.
+    #[error("the alarm {} was never raised; see doorward alarms list --all", .0.as_str())]
+    NeverRaised(Alarm),
 }
 
 impl From<rusqlite::Error> for StoreError {

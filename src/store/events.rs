@@ -228,6 +228,7 @@ pub(super) fn append(
         event,
         hash,
     };
+    super::conditions::note(conn, &recorded.event, now)?;
     if let Some(wire) = &stamp.wire {
         enqueue(conn, &wire.publication(&recorded)?, Some(id))?;
     }

@@ -9,15 +9,19 @@
 
 mod chain;
 mod checkpoints;
+mod conditions;
 mod error;
 mod events;
 mod lock;
+mod orders;
 pub mod outbox;
 mod persons;
 mod photos;
 mod reenroll;
 mod retention;
 mod site;
+mod rules;
+mod subjects;
 mod templates;
 mod verify;
 
@@ -27,13 +31,20 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 pub use checkpoints::Checkpoint;
+pub use conditions::Condition;
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
+pub use orders::ModeOrder;
 pub use persons::{Person, PersonStatus};
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
 pub use site::Site;
+pub use rules::{
+    Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
+    holiday_in_words, schedule_in_words,
+};
+pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 pub use verify::{Finding, Report};
 

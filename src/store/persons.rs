@@ -13,7 +13,7 @@ use crate::event::{Event, PersonId, PersonRef};
 const NAME_LIMIT: usize = 100;
 
 /// Whether somebody may enter at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonStatus {
     /// May enter.
@@ -180,7 +180,7 @@ impl Store {
         Ok(person.reference())
     }
 
-    fn no_such(&self, name: &str) -> StoreError {
+    pub(super) fn no_such(&self, name: &str) -> StoreError {
         let nearest = self
             .people()
             .unwrap_or_default()
@@ -207,7 +207,7 @@ const PERSON: &str = "SELECT id, name, status, created_at, updated_at, \
       FROM templates t WHERE t.person_id = persons.id GROUP BY model_id)), \
      (SELECT count(*) FROM photos f WHERE f.person_id = persons.id) FROM persons";
 
-fn find(conn: &Connection, name_or_id: &str) -> Result<Option<Person>, StoreError> {
+pub(super) fn find(conn: &Connection, name_or_id: &str) -> Result<Option<Person>, StoreError> {
     if let Ok(id) = name_or_id.parse() {
         return find_by_id(conn, id);
     }

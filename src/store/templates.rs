@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::append;
 use super::persons::{PersonStatus, find_by_name, parse, status, valid_name};
-use super::{Store, StoreError, photos};
+use super::{EVERYONE, Store, StoreError, photos};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Event, PersonId, PersonRef};
 
@@ -82,17 +82,7 @@ impl Store {
                 )?;
                 person.reference()
             }
-            None => {
-                let id = PersonId::generate();
-                tx.execute(
-                    "INSERT INTO persons (id, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
-                    params![id.to_string(), name, time, time],
-                )?;
-                PersonRef {
-                    id,
-                    name: name.to_owned(),
-                }
-            }
+            None => create(&tx, name, &time)?,
         };
         for template in templates {
             if let Some(owner) = image_owner(&tx, &template.model_id, &template.image_sha256)? {
@@ -223,6 +213,24 @@ fn read_gallery(
         }
     }
     Ok(people)
+}
+
+/// A new person, without templates as yet; a member of [`EVERYONE`] while there is that group.
+pub(super) fn create(conn: &Connection, name: &str, time: &str) -> Result<PersonRef, StoreError> {
+    let person = PersonRef {
+        id: PersonId::generate(),
+        name: name.to_owned(),
+    };
+    let id = person.id.to_string();
+    conn.execute(
+        "INSERT INTO persons (id, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
+        params![id, name, time, time],
+    )?;
+    conn.execute(
+        "INSERT INTO person_groups (person_id, group_name) SELECT ?, name FROM groups WHERE name = ?",
+        params![id, EVERYONE],
+    )?;
+    Ok(person)
 }
 
 /// Writes one template, and its photo when it is to be kept.

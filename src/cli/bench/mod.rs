@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use doorward::bench::chain::Chain;
-use doorward::bench::{Spread, decision, gallery, idle, soak, stages};
+use doorward::bench::{Spread, decision, gallery, idle, release, soak, stages};
 use doorward::config::Config;
 use doorward::gallery::Gallery;
 use doorward::vision::{Vision, still};
@@ -79,6 +79,8 @@ enum Part {
     Start,
     /// CPU share of an empty scene.
     Idle,
+    /// From a claim to the relay command, everything on the disk before it.
+    Release,
     /// From a face in view to the relay command, on a clip.
     Decision,
 }
@@ -93,6 +95,7 @@ struct Report {
     search: Option<Vec<Search>>,
     start: Option<start::Start>,
     idle: Option<Idle>,
+    release: Option<Spread>,
     decision: Option<decision::Decisions>,
 }
 
@@ -147,6 +150,7 @@ impl Args {
             search: None,
             start: None,
             idle: None,
+            release: None,
             decision: None,
         };
         let rounds = self.iterations as usize;
@@ -181,6 +185,12 @@ impl Args {
             let fps = idle::FPS;
             report.idle = Some(Idle { fps, cpu_share });
         }
+        if self.wants(Part::Release) {
+            let folder = folder_beside(config)?;
+            let bar = progress("release", rounds)?;
+            let time = release::measure(config, folder.path(), rounds, || bar.inc(1))?;
+            report.release = Some(time);
+        }
         if self.wants(Part::Decision) {
             let Some(clip) = &self.clip else {
                 bail!(
@@ -208,12 +218,17 @@ fn chain(
         .store(config)?
         .gallery(vision.model_id(), vision.dimensions())?;
     let gallery = Gallery::new(people, vision.dimensions());
+    let folder = folder_beside(config)?;
+    Ok((Chain::new(config, vision, gallery, folder.path())?, folder))
+}
+
+/// A temporary folder on the disk of the real store.
+fn folder_beside(config: &Config) -> anyhow::Result<tempfile::TempDir> {
     let beside = config.store.path.parent().unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix(".doorward-bench-")
         .tempdir_in(beside)
-        .with_context(|| format!("cannot make a folder in {}", beside.display()))?;
-    Ok((Chain::new(config, vision, gallery, folder.path())?, folder))
+        .with_context(|| format!("cannot make a folder in {}", beside.display()))
 }
 
 fn run_soak(

@@ -84,6 +84,9 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
         let share = format!("{percent:.1} %");
         line(&name, &share, "", &budget(percent, IDLE, "% of a core"))?;
     }
+    if let Some(release) = &report.release {
+        spread("claim to relay, committed", release, String::new())?;
+    }
     if let Some(decision) = &report.decision {
         let (grant, beyond) = (&decision.grant, &decision.beyond_frames);
         if decision.granted == 0 {

@@ -29,7 +29,7 @@ use crate::gpio::indication::Indication;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::presentation::Claim;
-use crate::store::{Store, StoreError};
+use crate::store::{Site, Store, StoreError};
 use journal::Journal;
 
 /// How often administration's changes are looked for: they count within a second.
@@ -118,6 +118,11 @@ pub struct Keeper {
     conditions: Conditions,
     challenge_timeout: Duration,
     on_storage_failure: OnStorageFailure,
+    /// What the doors of the site tell each other, where they do.
+    site: Option<Site>,
+    interlock: Vec<String>,
+    /// What the site knows of this door.
+    engaged: bool,
     /// Somebody who was granted and has not been seen to pass yet.
     entering: Option<Subject>,
     /// The rules' revision that is in force.
@@ -147,6 +152,10 @@ impl Keeper {
         store.set_clock_synced(clock.trusted());
         let policy = Policy::from_config(config, store.rules()?);
         let settings = Settings::from_config(config);
+        let site = match &config.access.site_file {
+            Some(path) => Some(Site::open(path, &config.door.name)?),
+            None => None,
+        };
         Ok(Self {
             journal: Journal::new(store, committed),
             relay,
@@ -160,6 +169,9 @@ impl Keeper {
             conditions: Conditions::default(),
             challenge_timeout: config.liveness.challenge_timeout(),
             on_storage_failure: config.audit.on_storage_failure,
+            site,
+            interlock: config.access.interlock.clone(),
+            engaged: false,
             entering: None,
             revision: None,
             looked: None,
@@ -188,6 +200,9 @@ impl Keeper {
             store.record_with_state(moment.wall, event, Some(&state))?;
         } else {
             self.journal.store().publish_state(&state)?;
+        }
+        if let Some(site) = &self.site {
+            site.disengage()?;
         }
         self.look()?;
         Ok(())
@@ -292,6 +307,7 @@ impl Keeper {
             tracing::info!(kind = event.kind(), ?event, "alarm cleared");
             self.record(event);
         }
+        self.free_when_shut();
         self.show_standing();
     }
 
@@ -357,10 +373,11 @@ impl Keeper {
         event: Event,
         must_record: bool,
     ) -> Result<(), NotDone> {
+        let free = self.engage(must_record);
         let mut all = ahead.clone();
         all.push(event.clone());
-        let recorded = self.commit(all);
-        let deny = self.on_storage_failure == OnStorageFailure::Deny;
+        let recorded = free && self.commit(all);
+        let deny = !free || self.on_storage_failure == OnStorageFailure::Deny;
         if !recorded && must_record && deny {
             // A grant is not kept: it becomes a denial.
             for fact in ahead {
@@ -369,7 +386,11 @@ impl Keeper {
                 }
             }
             self.input(Input::ReleaseNotRecorded);
-            return Err(NotDone::NotRecorded);
+            return Err(if free {
+                NotDone::NotRecorded
+            } else {
+                NotDone::Refused(Refusal::Interlock)
+            });
         }
         if !recorded {
             for fact in ahead.into_iter().chain([event]) {

@@ -1,0 +1,114 @@
+//! How long the door takes from a claim to the relay command, with everything on the disk before it.
+//!
+//! Runs the service's own keeper on a store of its own, with synthetic claims of one person and a
+//! relay that notes when it is commanded. Moves no pin. The commits are real: what is measured is
+//! mostly the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use super::{BenchError, Spread};
+use crate::clock::{Clock, SystemClock, Tick, Timestamp};
+use crate::config::Config;
+use crate::event::wire::Lock;
+use crate::gallery::Member;
+use crate::gpio::GpioError;
+use crate::gpio::relay::Relay;
+use crate::presentation::{Claim, Identity, TrackId};
+use crate::service::keeper::{Keeper, Message};
+use crate::store::{NewTemplate, PersonStatus, Store};
+
+/// Releases this short end before the next claim.
+const RELEASE: Duration = Duration::from_millis(1);
+/// Longest wait for one command.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A relay that says when it was commanded.
+struct Stopwatch {
+    clock: Arc<dyn Clock>,
+    commands: Sender<(Lock, Tick)>,
+}
+
+impl Relay for Stopwatch {
+    fn set(&mut self, lock: Lock) -> Result<(), GpioError> {
+        // Whoever measured has what it needs when it no longer listens.
+        let _ = self.commands.send((lock, self.clock.tick()));
+        Ok(())
+    }
+}
+
+/// Measures `rounds` grants on a new store in `folder`.
+///
+/// # Errors
+/// When the store cannot be used, or the door does not open.
+pub fn measure(
+    config: &Config,
+    folder: &Path,
+    rounds: usize,
+    mut progress: impl FnMut(),
+) -> Result<Spread, BenchError> {
+    let mut config = config.clone();
+    config.relay.release_ms = u64::try_from(RELEASE.as_millis()).unwrap_or(1);
+    config.contact = None;
+    let mut store = Store::open(&folder.join("release.db"), config.wire())?;
+    let template = NewTemplate {
+        model_id: "bench".into(),
+        embedding: vec![1.0],
+        quality: 1.0,
+        image_sha256: "0".repeat(64),
+        photo: None,
+    };
+    let enrolled = store.enroll(Timestamp::now(), "Bench", &[template])?;
+    let member = Member {
+        person: enrolled.person,
+        status: PersonStatus::Active,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (commands, commanded) = mpsc::channel();
+    let relay = Box::new(Stopwatch {
+        clock: Arc::clone(&clock),
+        commands,
+    });
+    let mut keeper = Keeper::new(
+        &config,
+        store,
+        relay,
+        None,
+        Arc::clone(&clock),
+        Box::new(|| {}),
+    )?;
+    keeper.begin()?;
+    let (to_keeper, messages) = mpsc::channel();
+    let keeper = std::thread::spawn(move || keeper.run(&messages));
+    let mut took = Vec::with_capacity(rounds);
+    let wait_for = |wanted: Lock| loop {
+        match commanded.recv_timeout(PATIENCE) {
+            Ok((lock, at)) if lock == wanted => return Ok(at),
+            Ok(_) => {}
+            Err(_) => return Err(BenchError::NoRelease),
+        }
+    };
+    for _ in 0..rounds {
+        let began = clock.tick();
+        let claim = Claim {
+            track: TrackId(0),
+            observations: 3,
+            identity: Identity::Member {
+                member: 0,
+                similarity: 0.9,
+                liveness: Some(0.9),
+            },
+            began,
+        };
+        let member = Some(member.clone());
+        let _ = to_keeper.send(Message::Claim { claim, member });
+        took.push(wait_for(Lock::Released)?.since(began));
+        wait_for(Lock::Secured)?;
+        progress();
+    }
+    let _ = to_keeper.send(Message::Stop);
+    let _ = keeper.join();
+    Ok(Spread::of(took))
+}

@@ -1,0 +1,93 @@
+//! The threads that listen to what is wired to the door: contact, exit button, keypad.
+//!
+//! Each tells the keeper what it hears and decides nothing. An input that fails is an alarm of its
+//! own, and is tried again; it never ends the service. Flows in: levels and keys. Flows out:
+//! [`Message`]s.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Sender;
+
+use super::keeper::{Message, Pin};
+use super::{Notices, ServiceError, start};
+use crate::clock::Clock;
+use crate::config::{Config, InputWiring};
+use crate::event::Contact;
+use crate::gpio::debounce::Debounce;
+use crate::gpio::input;
+use crate::gpio::keypad::{self, watch_keypad};
+use crate::gpio::watch::watch_input;
+
+/// What the listening threads share.
+pub(super) struct Listening<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) stop: &'a Arc<AtomicBool>,
+    pub(super) keeper: &'a Sender<Message>,
+    pub(super) notices: &'a Notices,
+}
+
+impl Listening<'_> {
+    /// Starts a thread for everything that is wired.
+    pub(super) fn start(&self) -> Result<(), ServiceError> {
+        if let Some(contact) = &self.config.contact {
+            self.input("contact", &contact.wiring(), |active| {
+                Message::Contact(if active {
+                    Contact::Open
+                } else {
+                    Contact::Closed
+                })
+            })?;
+        }
+        if let Some(rex) = &self.config.rex {
+            self.input("rex", &rex.wiring(), |pressed| Message::Rex { pressed })?;
+        }
+        self.keypad()
+    }
+
+    /// What is wired wrongly keeps the service from starting; what fails later does not end it.
+    fn input(
+        &self,
+        name: &'static str,
+        wiring: &InputWiring,
+        message: impl Fn(bool) -> Message + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let mut line = input::open(wiring, name)?;
+        let debounce = Debounce::from_wiring(wiring);
+        let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
+        let keeper = self.keeper.clone();
+        start(name, self.notices, move || {
+            watch_input(
+                line.as_mut(),
+                debounce,
+                clock.as_ref(),
+                &stop,
+                // The keeper only goes away when the service ends.
+                |active| drop(keeper.send(message(active))),
+                |error| tracing::error!(%error, "an input fails; trying again"),
+            );
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn keypad(&self) -> Result<(), ServiceError> {
+        let Some(config) = &self.config.keypad else {
+            return Ok(());
+        };
+        let mut keypad = keypad::open(config)?;
+        let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
+        let keeper = self.keeper.clone();
+        start("keypad", self.notices, move || {
+            watch_keypad(
+                keypad.as_mut(),
+                clock.as_ref(),
+                &stop,
+                |digits| drop(keeper.send(Message::Pin(Pin(digits)))),
+                |error| tracing::error!(%error, "the keypad fails; trying again"),
+            );
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
