@@ -64,6 +64,8 @@ pub(super) struct Keeper {
     challenge_timeout: Duration,
     /// Tells the MQTT pump that there is something to send.
     committed: Box<dyn Fn() + Send>,
+    /// Told once that only a new start helps the store; taken when it was told.
+    broken: Option<Box<dyn FnOnce(StoreError) + Send>>,
     door: Door,
     last_person: Option<PersonRef>,
     alarms: BTreeSet<Alarm>,
@@ -75,6 +77,8 @@ pub(super) struct Keeper {
     backlog: VecDeque<(Timestamp, Event)>,
     /// Set while the store fails: when to try again.
     store_at: Option<Tick>,
+    /// Somebody else has a reason for the storage alarm too: room on the disk, a backup.
+    storage_reported: bool,
 }
 
 impl Keeper {
@@ -85,6 +89,7 @@ impl Keeper {
         release: Duration,
         challenge_timeout: Duration,
         committed: Box<dyn Fn() + Send>,
+        broken: Box<dyn FnOnce(StoreError) + Send>,
     ) -> Self {
         Self {
             store,
@@ -93,6 +98,7 @@ impl Keeper {
             release,
             challenge_timeout,
             committed,
+            broken: Some(broken),
             door: Door::default(),
             last_person: None,
             alarms: BTreeSet::new(),
@@ -100,7 +106,14 @@ impl Keeper {
             secure_at: None,
             backlog: VecDeque::new(),
             store_at: None,
+            storage_reported: false,
         }
+    }
+
+    /// The storage alarm was raised, and recorded, before there was a keeper.
+    pub(super) fn storage_alarm_stands(&mut self) {
+        self.alarms.insert(Alarm::Storage);
+        self.storage_reported = true;
     }
 
     /// Records what the last run could not, and publishes the state of the door.
@@ -125,6 +138,10 @@ impl Keeper {
             match messages.recv_timeout(self.patience()) {
                 Ok(Message::Claim { claim, member }) => self.claim(&claim, member.as_ref()),
                 Ok(Message::Challenge { member }) => self.challenge(member),
+                Ok(Message::Alarm {
+                    alarm: Alarm::Storage,
+                    detail,
+                }) => self.storage(detail),
                 Ok(Message::Alarm { alarm, detail }) => self.alarm(alarm, detail),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -171,13 +188,18 @@ impl Keeper {
             self.alarm(Alarm::SpoofSuspected, None);
         }
         let store_due = self.store_at.is_none_or(|at| now >= at);
+        let waiting = !self.backlog.is_empty();
         if self.alarms.contains(&Alarm::Storage)
             && store_due
             && self.write_some_backlog()
             && self.backlog.is_empty()
         {
-            tracing::info!("the store can be written again");
-            self.alarm(Alarm::Storage, None);
+            if waiting {
+                tracing::info!("the store can be written again");
+            }
+            if !self.storage_reported {
+                self.alarm(Alarm::Storage, None);
+            }
         }
         self.input(Input::Tick);
     }
@@ -282,6 +304,14 @@ impl Keeper {
         self.record(event);
     }
 
+    /// The caretaker's reason for the storage alarm; a store that fails is the other one.
+    fn storage(&mut self, detail: Option<String>) {
+        self.storage_reported = detail.is_some();
+        if detail.is_some() || (self.backlog.is_empty() && self.store_at.is_none()) {
+            self.alarm(Alarm::Storage, detail);
+        }
+    }
+
     fn input(&mut self, input: Input) {
         let (door, effect) = step(self.door, input, self.clock.tick());
         self.door = door;
@@ -376,6 +406,11 @@ impl Keeper {
                     tracing::error!(%error, "events cannot be recorded; nobody is let in until they can");
                 }
                 self.store_at = Some(self.clock.tick() + RETRY_STORE);
+                if error.needs_restart()
+                    && let Some(broken) = self.broken.take()
+                {
+                    broken(error);
+                }
                 false
             }
         }

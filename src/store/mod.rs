@@ -7,13 +7,17 @@
 //! Flows in: [`Event`](crate::event::Event)s, enrollments, administration. Flows out: the
 //! gallery's templates, the event log, and (through [`outbox`]) what the broker must hear.
 
+pub mod backup;
 mod error;
 mod events;
+pub mod health;
 mod lock;
 pub mod outbox;
 mod persons;
 mod photos;
+pub mod recover;
 mod reenroll;
+pub mod space;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +34,7 @@ pub use reenroll::{LeftOut, Reenrollment};
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 
 use crate::event::wire::Wire;
+use health::FileIdentity;
 
 /// How long a process waits for the other one's transaction. The longest write is an
 /// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it; and the keeper,
@@ -47,6 +52,7 @@ mod schema {
 pub struct Store {
     conn: Connection,
     path: PathBuf,
+    identity: FileIdentity,
     wire: Option<Wire>,
 }
 
@@ -62,9 +68,11 @@ impl Store {
         let alone = lock::alone_in_folder(path)?;
         let mut conn = connect(path)?;
         migrate(&mut conn, path)?;
+        let identity = identity_of(path)?;
         drop(alone);
         Ok(Self {
             conn,
+            identity,
             path: path.to_owned(),
             wire,
         })
@@ -101,12 +109,28 @@ impl Store {
     }
 
     /// Starts a transaction that holds the write lock from its beginning, so that what it
-    /// read is still true when it writes.
+    /// read is still true when it writes; and that goes to the file at the path.
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
+        self.ensure_in_place()?;
         Ok(self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Which file was just opened at `path`.
+fn identity_of(path: &Path) -> Result<FileIdentity, StoreError> {
+    FileIdentity::of(path).map_err(|_| StoreError::Vanished {
+        path: path.to_owned(),
+    })
 }
 
 /// Opens a connection with the settings every connection must have.
