@@ -205,7 +205,14 @@ async fn supervise(
         stop: Arc::clone(&stop),
     };
     let watcher = start("vision", &notices, move || watcher.run())?;
-    let _caretaking = start_caretaker(config, recovery.as_ref(), &to_keeper, &clock, &stop, &notices)?;
+    let _caretaking = start_caretaker(
+        config,
+        recovery.as_ref(),
+        &to_keeper,
+        &clock,
+        &stop,
+        &notices,
+    )?;
     start_camera(config, slot, Arc::clone(&clock), &stop, &notices)?;
 
     tracing::info!(

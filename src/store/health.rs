@@ -1,7 +1,6 @@
 //! Whether the database file is sound, and still the one that was opened.
 //!
-//! Looks only: it never repairs, moves or writes anything, not even the write-ahead log of a
-//! file that it examines. Flows in: a path or a connection. Flows out: findings in SQLite's
+//! An examination never repairs, moves or writes anything, not even the write-ahead log. Flows in: a path or a connection. Flows out: findings in SQLite's
 //! words, few enough to be read; [`crate::store::recover`] acts on them.
 //!
 //! SQLite goes on writing into a file that was deleted, renamed or replaced, and says so to
@@ -64,7 +63,57 @@ impl From<&std::fs::Metadata> for FileIdentity {
     }
 }
 
+/// How much is in a database.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Contents {
+    /// Newest migration it has seen.
+    pub schema_version: i64,
+    /// People.
+    pub people: u64,
+    /// Their templates, of all models.
+    pub templates: u64,
+    /// Kept photos.
+    pub photos: u64,
+    /// Events.
+    pub events: u64,
+    /// Number of the last event; 0 for none.
+    pub last_seq: u64,
+    /// Messages that the broker has not confirmed.
+    pub waiting: u64,
+}
+
 impl Store {
+    /// How much is in it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        let number = |sql: &str| -> Result<u64, StoreError> {
+            let found: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+            Ok(u64::try_from(found).unwrap_or_default())
+        };
+        Ok(Contents {
+            schema_version: super::schema_version(&self.conn)?.unwrap_or_default(),
+            people: number("SELECT count(*) FROM persons")?,
+            templates: number("SELECT count(*) FROM templates")?,
+            photos: number("SELECT count(*) FROM photos")?,
+            events: number("SELECT count(*) FROM events")?,
+            last_seq: number("SELECT coalesce(max(seq), 0) FROM events")?,
+            waiting: number("SELECT count(*) FROM outbox WHERE stage < 3")?,
+        })
+    }
+
+    /// Writes the database anew without its unused pages; nobody else can write meanwhile.
+    ///
+    /// # Errors
+    /// When somebody else uses it, or there is not enough room; then nothing has changed.
+    pub fn vacuum(&self) -> Result<(), StoreError> {
+        self.ensure_in_place()?;
+        self.conn.execute_batch("VACUUM")?;
+        self.empty_log();
+        Ok(())
+    }
+
     /// Fails when the file was deleted, renamed or replaced since it was opened.
     ///
     /// # Errors
