@@ -7,6 +7,7 @@
 mod bench;
 mod completions;
 mod config;
+mod db;
 mod enroll;
 mod evaluate;
 mod events;
@@ -71,6 +72,7 @@ enum Verb {
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
+    Db(db::Args),
     Models(models::Args),
     Bench(bench::Args),
     Config(config::Args),
@@ -105,6 +107,7 @@ impl Cli {
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
+            Verb::Db(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

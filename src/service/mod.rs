@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay, panel
-//!         contact, exit button and keypad threads ─────────▲   └─ wakes ─▶ MQTT thread ─▶ broker
+//!         contact, exit button and keypad threads ─────────▲ ▲ └─ wakes ─▶ MQTT thread ─▶ broker
+//!                     caretaker (room, backups) ─────────────┘
 //! ```
 //! Start: lock, **relay to its safe level**, store, models, broker, keeper, camera, vision.
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
+mod caretaker;
 mod inputs;
 pub mod keeper;
 mod watcher;
@@ -30,9 +32,11 @@ use crate::gpio::panel::Panel;
 use crate::gpio::relay::{self, Relay};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::pipeline::Pipeline;
+use crate::store::recover::{self, Recovery};
 use crate::store::{InstanceLock, Store, StoreError};
 use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
+use caretaker::Caretaker;
 use inputs::Listening;
 use keeper::{Kept, Keeper, Message};
 use watcher::Watcher;
@@ -108,7 +112,27 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let relay = relay::open(&config.relay)?;
     let _lock = lock?;
 
-    let store = Store::open(&config.store.path, config.wire())?;
+    let ended = guard(config, relay);
+    if let Err(ServiceError::Store(error @ StoreError::Damaged(_))) = &ended
+        && let Err(error) = recover::mark_suspect(&config.store.path, error)
+    {
+        tracing::warn!(%error, "the next start cannot be told to look at the whole database");
+    }
+    ended
+}
+
+/// Guards the door with a relay that is at its safe level, and leaves it there.
+fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
+    let (store, recovery) = recover::open_or_recover(
+        &config.store.path,
+        config.wire(),
+        &config.store.backup_path(),
+        clock.now(),
+    )?;
+    if let Some(recovery) = &recovery {
+        tracing::error!("{recovery}");
+    }
     let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
     if let Some(left_out) = store.left_out(vision.model_id())? {
@@ -122,15 +146,16 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
             what: "the signal handling",
             source,
         })?;
-    runtime.block_on(supervise(config, relay, store, pipeline))
+    runtime.block_on(supervise(config, relay, (store, recovery), pipeline, clock))
 }
 
 /// Starts the threads, waits for a reason to end, and ends them.
 async fn supervise(
     config: &Config,
     relay: Box<dyn Relay>,
-    store: Store,
+    (store, recovery): (Store, Option<Recovery>),
     pipeline: Pipeline,
+    clock: Arc<dyn Clock>,
 ) -> Result<Ending, ServiceError> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler = |source| ServiceError::System {
@@ -140,7 +165,6 @@ async fn supervise(
     let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
     let stop = Arc::new(AtomicBool::new(false));
     let (notices, mut noticed) = tokio::sync::mpsc::unbounded_channel();
     let (to_keeper, messages) = mpsc::channel();
@@ -164,6 +188,9 @@ async fn supervise(
         None => None,
     };
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), committed)?;
+    if let Some(recovery) = &recovery {
+        keeper.recovered(recovery);
+    }
     keeper.begin()?;
     let ending = notices.clone();
     let keeper = start("keeper", &notices, move || {
@@ -194,7 +221,15 @@ async fn supervise(
         stop: Arc::clone(&stop),
     };
     let watcher = start("vision", &notices, move || watcher.run())?;
-    start_camera(config, slot, clock, &stop, &notices)?;
+    let _caretaking = start_caretaker(
+        config,
+        recovery.as_ref(),
+        &to_keeper,
+        &clock,
+        &stop,
+        &notices,
+    )?;
+    start_camera(config, slot, Arc::clone(&clock), &stop, &notices)?;
 
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -233,6 +268,31 @@ async fn supervise(
     }
     tracing::info!("stopped; the relay is secured");
     ended
+}
+
+/// Starts the caretaker; it ends when what this returns is dropped. Like the camera's, its
+/// thread is not waited for: a copy that it has begun is worth nothing.
+fn start_caretaker(
+    config: &Config,
+    recovery: Option<&Recovery>,
+    keeper: &mpsc::Sender<Message>,
+    clock: &Arc<dyn Clock>,
+    stop: &Arc<AtomicBool>,
+    notices: &UnboundedSender<Notice>,
+) -> Result<mpsc::Sender<()>, ServiceError> {
+    let caretaker = Caretaker::new(
+        &config.store,
+        recovery,
+        Arc::clone(clock),
+        keeper.clone(),
+        Arc::clone(stop),
+    );
+    let (working, ended) = mpsc::channel();
+    start("caretaker", notices, move || {
+        caretaker.run(&ended);
+        Ok(())
+    })?;
+    Ok(working)
 }
 
 fn start_camera(

@@ -91,6 +91,8 @@ impl Watcher {
         revision: &mut Option<i64>,
         gallery: &mut Gallery,
     ) -> Result<bool, ServiceError> {
+        // Also the quickest to notice that the file is gone: the keeper may write nothing for hours.
+        self.store.ensure_in_place()?;
         let current = match self.store.gallery_revision() {
             Ok(current) => current,
             Err(StoreError::Busy(_)) => return Ok(false),

@@ -82,6 +82,47 @@ pub enum StoreError {
     /// Not a database, or damaged.
     #[error("the database is damaged: {0}; restore a backup or move the file away")]
     Damaged(rusqlite::Error),
+    /// The file is no longer where it was opened.
+    #[error(
+        "the database {path} was deleted, moved or replaced while it was in use: nothing that is written now would last; the service must be started again, which restores the newest backup if the file is gone",
+        path = path.display()
+    )]
+    Vanished {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// A copy of the database is damaged, so the database is.
+    #[error(
+        "the copy is damaged, and so is the database it was made of ({finding}); the copy was not kept; run doorward db check --full"
+    )]
+    Unsound {
+        /// The first thing that is wrong.
+        finding: String,
+    },
+    /// A backup, or what is to be restored from one, could not be written.
+    #[error("cannot write {target}: {source}", target = target.display())]
+    Backup {
+        /// Which file was to be made.
+        target: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Somebody asked for an end of it.
+    #[error("the backup was broken off; the one before is still there")]
+    BackupStopped,
+    /// A copy would fill the disk.
+    #[error(
+        "not enough room in {folder}: {needed} bytes are needed, {free} are free; free some space or choose another disk",
+        folder = folder.display()
+    )]
+    NoRoom {
+        /// Where.
+        folder: PathBuf,
+        /// How much.
+        needed: u64,
+        /// How much there is.
+        free: u64,
+    },
     /// Another process held the write lock for too long.
     #[error("the database is busy: {0}; another process has held it for several seconds")]
     Busy(rusqlite::Error),
@@ -158,6 +199,14 @@ pub enum StoreError {
     /// The alarm has never been raised.
     #[error("the alarm {} was never raised; see doorward alarms list --all", .0.as_str())]
     NeverRaised(Alarm),
+}
+
+impl StoreError {
+    /// Whether only a new start helps: it looks at the file and restores it.
+    #[must_use]
+    pub fn needs_restart(&self) -> bool {
+        matches!(self, StoreError::Damaged(_) | StoreError::Vanished { .. })
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

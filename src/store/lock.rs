@@ -49,10 +49,7 @@ impl InstanceLock {
 /// Waits until no other process opens a database in this folder; held until dropped. The lock
 /// is on the folder itself, so that it leaves no file behind.
 pub(super) fn alone_in_folder(database: &Path) -> Result<File, StoreError> {
-    let folder = match database.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = super::folder_of(database);
     let failed = |source| StoreError::Folder {
         folder: folder.to_owned(),
         source,

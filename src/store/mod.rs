@@ -10,18 +10,22 @@
 mod chain;
 mod checkpoints;
 mod conditions;
+pub mod backup;
 mod error;
 mod events;
+pub mod health;
 mod lock;
 mod orders;
 pub mod outbox;
 mod persons;
 mod photos;
+pub mod recover;
 mod reenroll;
 mod retention;
 mod site;
 mod rules;
 mod subjects;
+pub mod space;
 mod templates;
 mod verify;
 
@@ -49,6 +53,7 @@ pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 pub use verify::{Finding, Report};
 
 use crate::event::wire::Wire;
+use health::FileIdentity;
 
 /// How long a process waits for the other one's transaction. The longest write is an
 /// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it; and the keeper,
@@ -66,6 +71,7 @@ mod schema {
 pub struct Store {
     conn: Connection,
     path: PathBuf,
+    identity: FileIdentity,
     stamp: Stamp,
 }
 
@@ -93,9 +99,11 @@ impl Store {
         let mut conn = connect(path)?;
         migrate(&mut conn, path)?;
         chain::adopt(&mut conn)?;
+        let identity = identity_of(path)?;
         drop(alone);
         Ok(Self {
             conn,
+            identity,
             path: path.to_owned(),
             stamp: Stamp {
                 wire,
@@ -146,12 +154,28 @@ impl Store {
     }
 
     /// Starts a transaction that holds the write lock from its beginning, so that what it
-    /// read is still true when it writes.
+    /// read is still true when it writes; and that goes to the file at the path.
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
+        self.ensure_in_place()?;
         Ok(self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Which file was just opened at `path`.
+fn identity_of(path: &Path) -> Result<FileIdentity, StoreError> {
+    FileIdentity::of(path).map_err(|_| StoreError::Vanished {
+        path: path.to_owned(),
+    })
 }
 
 /// Opens a connection with the settings every connection must have.

@@ -7,6 +7,7 @@ mod bench;
 mod camera;
 mod cli;
 mod delivery;
+mod durability;
 mod end_to_end;
 mod enroll;
 mod enroll_camera;

@@ -248,10 +248,14 @@ fn on_a_full_disk_nobody_is_let_in_and_nothing_is_forgotten() {
     let disk = door.path("disk");
     std::fs::create_dir(&disk).unwrap();
     let text = std::fs::read_to_string(door.config()).unwrap();
-    let text = text.replace("path = \"door.db\"", "path = \"disk/door.db\"");
+    let text = text.replace(
+        "path = \"door.db\"",
+        "path = \"disk/door.db\"\nmin_free_mib = 1",
+    );
     std::fs::write(door.config(), text).unwrap();
 
-    let mut command = on_small_disk(&disk, 1024, Path::new(doorward().get_program()));
+    // With more room than the limit: this is about what cannot be written, not about foresight.
+    let mut command = on_small_disk(&disk, 4096, Path::new(doorward().get_program()));
     command.arg("--config").arg(door.config()).arg("run");
     let mut service = door.start_with(command);
     service.wait_for("\"ready\"");

@@ -29,6 +29,7 @@ use crate::gpio::indication::Indication;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::presentation::Claim;
+use crate::store::recover::Recovery;
 use crate::store::{Site, Store, StoreError};
 use journal::Journal;
 
@@ -180,6 +181,15 @@ impl Keeper {
             warning: false,
             offline: false,
         })
+    }
+
+    /// The database was replaced before there was a keeper, which raised an alarm and recorded it;
+    /// the caretaker ends it.
+    pub fn recovered(&mut self, recovery: &Recovery) {
+        let detail = recovery.to_string();
+        let _ = self
+            .conditions
+            .raise(Alarm::Storage, Source::Caretaker, detail);
     }
 
     /// Records what the last run could not, takes over what it left, and publishes the state.

@@ -13,13 +13,14 @@
 
 mod rows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
+use super::health::FileIdentity;
 use crate::event::wire::Publication;
 use rows::read;
 
@@ -32,6 +33,8 @@ const PRUNE_EVERY: usize = 64;
 #[derive(Debug)]
 pub struct Outbox {
     conn: Connection,
+    path: PathBuf,
+    identity: FileIdentity,
     rejected_since_prune: usize,
     seen_version: i64,
 }
@@ -44,6 +47,8 @@ impl Outbox {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             conn: super::connect(path)?,
+            path: path.to_owned(),
+            identity: super::identity_of(path)?,
             rejected_since_prune: PRUNE_EVERY,
             seen_version: -1,
         })
@@ -133,6 +138,8 @@ impl Outbox {
             .filter(|change| matches!(change, Change::Rejected { .. }))
             .count();
         let prune = rejected > 0 && self.rejected_since_prune + rejected > PRUNE_EVERY;
+        // What was sent must not be noted in a file that is gone with this process.
+        self.identity.ensure_at(&self.path)?;
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

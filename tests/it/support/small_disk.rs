@@ -1,4 +1,5 @@
-//! A disk that is too small: a tmpfs in a mount namespace of the process under test.
+//! A disk that is too small, or that nobody may write to: in a mount namespace of the process
+//! under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,17 @@ pub fn on_small_disk(folder: &Path, kib: u32, program: &Path) -> Command {
         .arg(kib.to_string())
         .arg(folder)
         .arg(program);
+    command
+}
+
+/// `program` with `folder` as a disk that nobody may write to, not even root.
+pub fn on_read_only_disk(folder: &Path, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(become_root()).args(["--mount", "sh", "-c"]);
+    command.arg(
+        "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"",
+    );
+    command.arg("sh").arg(folder).arg(program);
     command
 }
 
