@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::keeper::Message;
 use crate::clock::{Clock, Tick, Timestamp};
+use crate::conditions::Source;
 use crate::config::StoreConfig;
 use crate::event::Alarm;
 use crate::store::recover::{Recovery, last_backup};
@@ -166,6 +167,7 @@ impl Caretaker {
         tracing::warn!(detail, "trouble with the storage");
         let _ = self.keeper.send(Message::Alarm {
             alarm: Alarm::Storage,
+                source: Source::Caretaker,
             detail: Some(detail),
         });
     }
@@ -174,6 +176,7 @@ impl Caretaker {
         if !self.troubles.any() {
             let _ = self.keeper.send(Message::Alarm {
                 alarm: Alarm::Storage,
+                source: Source::Caretaker,
                 detail: None,
             });
         }
