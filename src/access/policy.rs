@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::rules::{Group, Rules, Schedule, Subject};
 use super::schedule::{Calendar, HORIZON_DAYS, Hours};
 use crate::clock::Moment;
-use crate::config::{AccessConfig, AntiPassback, WithoutClock};
+use crate::config::{AccessConfig, Config, AntiPassback, WithoutClock};
 use crate::event::{Challenge, DenyReason, Mode};
 use crate::store::PersonStatus;
 
@@ -140,6 +140,31 @@ impl From<Refusal> for Judgement {
 }
 
 impl Policy {
+    /// The rules of the configured door.
+    #[must_use]
+    pub fn from_config(config: &Config, rules: Rules) -> Self {
+        Self {
+            rules,
+            zone: config.access.zone(),
+            door: config.door.name.clone(),
+            settings: config.access.clone(),
+        }
+    }
+
+    /// How far back the record matters after a start: the longest window of lockouts and alarms,
+    /// and a day for the first person.
+    #[must_use]
+    pub fn memory(&self) -> SignedDuration {
+        let AccessConfig {
+            lockout_window_s,
+            lockout_s,
+            alarm_window_s,
+            ..
+        } = &self.settings;
+        let window = (lockout_window_s + lockout_s).max(*alarm_window_s);
+        SignedDuration::from_secs(i64::from(window)).max(SignedDuration::from_hours(24))
+    }
+
     /// May this person pass now?
     #[must_use]
     pub fn judge(

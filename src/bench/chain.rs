@@ -9,18 +9,19 @@ use std::path::Path;
 use opencv::core::Mat;
 
 use super::BenchError;
-use crate::access::{Outcome, decided};
+use crate::access::rules::{Group, Rules, Subject};
+use crate::access::{Answer, Desk, Evidence, Policy, face};
 use crate::camera::SceneWatch;
-use crate::clock::{Tick, Timestamp};
+use crate::clock::{Moment, Tick, Timestamp};
 use crate::config::{Config, RelayConfig, RelayDriver};
-use crate::door::relay::{self, Relay};
+use crate::gpio::relay::{self, Relay};
 use crate::door::{Door, Effect, Input, Settings, step};
 use crate::event::Event;
 use crate::event::wire::Lock;
-use crate::gallery::Gallery;
+use crate::gallery::{Gallery, Member};
 use crate::pipeline::Pipeline;
-use crate::presentation::{Claim, Report};
-use crate::store::Store;
+use crate::presentation::{Claim, Identity, Report};
+use crate::store::{EVERYONE, Store};
 use crate::vision::{Vision, VisionError};
 
 /// A decision that was made and recorded.
@@ -39,6 +40,8 @@ pub struct Chain {
     scene: SceneWatch,
     pipeline: Pipeline,
     gallery: Gallery,
+    policy: Policy,
+    desk: Desk,
     store: Store,
     relay: Box<dyn Relay>,
     settings: Settings,
@@ -61,12 +64,19 @@ impl Chain {
             transitions: None,
             ..config.relay.clone()
         };
+        let group = (EVERYONE.to_owned(), Group::default());
+        let rules = Rules {
+            groups: [group].into(),
+            ..Rules::default()
+        };
         let mut pipeline = Pipeline::new(vision, &config.recognition, &config.liveness)?;
         pipeline.gallery_changed(&gallery);
         Ok(Self {
             scene: SceneWatch::new(config.camera.motion_gate, Tick::default()),
             pipeline,
             gallery,
+            policy: Policy::from_config(config, rules),
+            desk: Desk::new(),
             store: Store::open(&folder.join("bench.db"), config.wire())?,
             relay: relay::open(&simulated)?,
             settings: Settings::from_config(config),
@@ -110,16 +120,39 @@ impl Chain {
     /// Decides, records, and only then moves the relay; true for a grant.
     fn decide(&mut self, claim: &Claim, now: Tick) -> Result<bool, BenchError> {
         let member = claim.identity.member().and_then(|m| self.gallery.member(m));
-        let (event, person) = match decided(claim, member, now.since(claim.began)) {
-            Outcome::Granted(granted) => {
-                let person = granted.person.clone();
-                (Event::AccessGranted(granted), Some(person))
-            }
-            Outcome::Denied(denied) => (Event::AccessDenied(denied), None),
+        let (Some(member), Identity::Member { similarity, liveness, .. }) =
+            (member, claim.identity)
+        else {
+            let person = member.map(|member| member.person.clone());
+            let reason = face::reason(&claim.identity);
+            let denied = face::denied(claim, person, reason, now);
+            self.store
+                .record(Timestamp::now(), Event::AccessDenied(denied))?;
+            return Ok(false);
         };
-        self.store.record(Timestamp::now(), event)?;
-        let granted = person.is_some();
-        if let Some(person) = person {
+        let person = member.person.clone();
+        let subject = everyone(member);
+        let evidence = Evidence {
+            similarity,
+            liveness,
+            observations: claim.observations,
+            began: claim.began,
+        };
+        let moment = Moment {
+            wall: Timestamp::now(),
+            tick: now,
+            clock_trusted: true,
+        };
+        let mode = self.door.mode();
+        let answers = self
+            .desk
+            .claim(&self.policy, &subject, evidence, mode, &moment);
+        let mut granted = false;
+        for answer in answers {
+            granted |= matches!(answer, Answer::Granted { .. });
+            self.store.record(moment.wall, answer.event(now))?;
+        }
+        if granted {
             let extended = false;
             self.input(Input::Granted { person, extended }, now)?;
         }
@@ -157,5 +190,19 @@ impl Chain {
             | Effect::Refused(_) => {}
         }
         Ok(())
+    }
+}
+
+/// A member who may pass at any time.
+fn everyone(member: &Member) -> Subject {
+    Subject {
+        person: member.person.clone(),
+        status: member.status,
+        groups: vec![EVERYONE.to_owned()],
+        valid_from: None,
+        valid_until: None,
+        extended: false,
+        pin: None,
+        presence: None,
     }
 }

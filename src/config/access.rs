@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of people whose rules depend on the time when the clock is not to be trusted.
@@ -87,6 +88,17 @@ impl Default for AccessConfig {
             alarm_window_s: 120,
             site_file: None,
             interlock: Vec::new(),
+        }
+    }
+}
+
+impl AccessConfig {
+    /// The site's time zone; a name that is not known was refused when the file was read.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        match &self.time_zone {
+            Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+            None => TimeZone::system(),
         }
     }
 }

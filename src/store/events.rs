@@ -62,15 +62,14 @@ impl Store {
     /// When the transaction cannot be committed; then none of them is recorded.
     pub fn record_all(
         &mut self,
-        now: Timestamp,
-        events: impl IntoIterator<Item = Event>,
+        events: impl IntoIterator<Item = (Timestamp, Event)>,
         state: Option<&DoorSummary>,
     ) -> Result<Vec<Recorded>, StoreError> {
         let stamp = self.stamp.clone();
         let tx = self.write()?;
         let recorded = events
             .into_iter()
-            .map(|event| append(&tx, &stamp, now, event))
+            .map(|(at, event)| append(&tx, &stamp, at, event))
             .collect::<Result<_, _>>()?;
         if let Some(state) = state {
             replace_retained(&tx, stamp.wire.as_ref(), state)?;
@@ -158,6 +157,21 @@ impl Store {
             each(read(row)?, &data)?;
         }
         Ok(())
+    }
+
+    /// The events of so long before `now`, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recent(
+        &self,
+        span: jiff::SignedDuration,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        self.events(&EventFilter {
+            since: now.checked_sub(span).ok(),
+            ..EventFilter::default()
+        })
     }
 
     /// Whether the relay may have been released when the last run ended: it was, or somebody

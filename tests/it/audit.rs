@@ -350,7 +350,7 @@ fn events_recorded_together_are_chained_and_all_or_none() {
     let mut record = Record::new();
     let three = record
         .store
-        .record_all(at(11), [granted(), secured(), secured()], None)
+        .record_all([granted(), secured(), secured()].map(|event| (at(11), event)), None)
         .unwrap();
     assert_eq!(
         three.iter().map(|e| e.seq).collect::<Vec<_>>(),
@@ -363,7 +363,7 @@ fn events_recorded_together_are_chained_and_all_or_none() {
     );
     let failed = record
         .store
-        .record_all(at(11), [granted(), secured()], None);
+        .record_all([granted(), secured()].map(|event| (at(11), event)), None);
     assert!(failed.is_err());
     assert_eq!(record.store.head().unwrap().seq, 13);
     // No number is lost.

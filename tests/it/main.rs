@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod camera;
 mod cli;
+mod crash;
 mod delivery;
 mod durability;
 mod end_to_end;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Keeper, NotDone};
 use crate::access::rules::Subject;
-use crate::access::{Answer, Evidence};
+use crate::access::{Answer, Evidence, face};
 use crate::clock::Moment;
 use crate::conditions::Source;
 use crate::door::{Input, Refusal};
@@ -58,14 +58,7 @@ impl Keeper {
                 }
             }
             (identity, member) => {
-                let reason = match identity {
-                    Identity::Spoof { .. } => DenyReason::SpoofSuspected,
-                    Identity::Unproven { .. } => DenyReason::LivenessUnproven,
-                    Identity::Ambiguous { .. } => DenyReason::Ambiguous,
-                    Identity::TooPoor { .. } => DenyReason::LowQuality,
-                    // A member that is not in the gallery any more is nobody.
-                    Identity::Member { .. } | Identity::Unknown { .. } => DenyReason::Unknown,
-                };
+                let reason = face::reason(&identity);
                 let person = member.map(|member| member.person.clone());
                 self.deny_face(claim, person, reason, &moment);
             }
@@ -95,34 +88,7 @@ impl Keeper {
     ) {
         self.desk
             .denied(&self.policy, person.as_ref().map(|p| p.id), reason, now);
-        let latency = now.tick.since(claim.began);
-        self.deny(Denied {
-            reason,
-            rule: None,
-            needed: None,
-            person,
-            problem: match claim.identity {
-                Identity::TooPoor { problem } => Some(problem),
-                _ => None,
-            },
-            similarity: claim.identity.similarity(),
-            liveness: match claim.identity {
-                Identity::Spoof { liveness, .. } => Some(liveness),
-                _ => None,
-            },
-            observations: claim.observations,
-            method: Method::Face,
-            latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
-        });
-    }
-
-    pub(super) fn pin(&mut self, digits: &str) {
-        let moment = self.clock.moment();
-        self.refresh(&moment);
-        let mode = self.door.mode();
-        let answers = self.desk.pin(&self.policy, digits, mode, &moment);
-        self.answer(answers);
-        self.desk_alarm(&moment);
+        self.deny(face::denied(claim, person, reason, now.tick));
     }
 
     /// How those who are waited for stand now: whatever completes the wait is judged by that.

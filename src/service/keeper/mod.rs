@@ -198,7 +198,11 @@ impl Keeper {
     /// When the store cannot be read or written.
     pub fn begin(&mut self) -> Result<(), StoreError> {
         let moment = self.clock.moment();
-        let standing = self.journal.store().standing_alarms()?;
+        let conditions = self.journal.store().conditions()?;
+        let standing = conditions
+            .iter()
+            .filter(|condition| condition.cleared_at.is_none())
+            .map(|condition| condition.alarm);
         self.conditions.restore(standing, moment.tick);
         let history = self.journal.store().recent(self.policy.memory(), moment.wall)?;
         self.desk.restore(&self.policy, history.iter(), &moment);

@@ -19,8 +19,9 @@ impl Keeper {
         let revision = self.journal.store().rules_revision()?;
         if self.revision != Some(revision) {
             self.policy.rules = self.journal.store().rules()?;
-            let order = self.journal.store().mode_order(moment.wall)?;
-            let acknowledged = self.journal.store().acknowledged_alarms()?;
+            let store = self.journal.store();
+            let order = store.mode_order(&self.policy.door, moment.wall)?;
+            let conditions = store.conditions()?;
             if self.revision.is_some() {
                 tracing::info!("the rules were changed");
             }
@@ -33,8 +34,10 @@ impl Keeper {
                 }),
                 until,
             })));
-            for alarm in acknowledged {
-                self.conditions.acknowledged(alarm, moment.tick);
+            for condition in conditions {
+                if condition.acknowledged_at.is_some() {
+                    self.conditions.acknowledged(condition.alarm, moment.tick);
+                }
             }
         }
         if let Some(site) = &self.site
