@@ -14,7 +14,8 @@
 //! | [`recognition`] | from a security level to a threshold | no |
 //! | [`pipeline`] | vision and presentation in one piece: frames in, claims out | no |
 //! | [`access`] | may this claim enter? | no |
-//! | [`door`] | the door's state machine; relay drivers | drivers only |
+//! | [`door`] | the door's state machine | no |
+//! | [`gpio`] | pins: relay, contact, exit button, lights, keypad; one file a driver | yes |
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
@@ -36,6 +37,7 @@ pub mod enroll;
 pub mod evaluate;
 pub mod event;
 pub mod gallery;
+pub mod gpio;
 pub mod mqtt;
 pub mod pipeline;
 pub mod presentation;

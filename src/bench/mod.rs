@@ -22,7 +22,7 @@ use std::path::PathBuf;
 pub use spread::Spread;
 
 use crate::camera::CameraError;
-use crate::door::relay::RelayError;
+use crate::gpio::relay::RelayError;
 use crate::store::StoreError;
 use crate::vision::VisionError;
 

@@ -1,10 +1,8 @@
-//! The door: a pure state machine ([`step`]) and the drivers that carry out its effects ([`relay`]).
+//! The door: a pure state machine ([`step`]); its effects move pins through [`crate::gpio`].
 //!
 //! `step` takes (state, input, now) and gives (state, effects); it knows no clock, pin or disk.
 //! The order of its effects is the order in which they must be carried out: what must be on
 //! the record stands before the relay moves.
-
-pub mod relay;
 
 use std::time::Duration;
 

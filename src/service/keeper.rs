@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crate::access::{Outcome, decided};
 use crate::clock::{Clock, Tick, Timestamp};
-use crate::door::relay::Relay;
 use crate::door::{Door, Effect, Input, step};
 use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{
     Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, PersonRef, SecureCause,
 };
 use crate::gallery::Member;
+use crate::gpio::relay::Relay;
 use crate::presentation::{Claim, Identity};
 use crate::store::{Store, StoreError};
 use crate::vision::QualityProblem;
