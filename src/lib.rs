@@ -15,7 +15,8 @@
 //! | [`recognition`] | from a security level to a threshold | no |
 //! | [`pipeline`] | vision and presentation in one piece: frames in, claims out | no |
 //! | [`access`] | may this claim enter? | no |
-//! | [`door`] | the door's state machine; relay drivers | drivers only |
+//! | [`door`] | the door's state machine | no |
+//! | [`gpio`] | pins: relay, contact, exit button, lights, keypad; one file a driver | yes |
 //! | [`event`] | facts, and how they look on the wire | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`audit`] | the key of the record's checkpoints, exports | yes |
@@ -40,6 +41,7 @@ pub mod enroll;
 pub mod evaluate;
 pub mod event;
 pub mod gallery;
+pub mod gpio;
 pub mod mqtt;
 pub mod pipeline;
 pub mod presentation;

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 pub use spread::Spread;
 
 use crate::camera::CameraError;
-use crate::gpio::GpioError;
+use crate::gpio::relay::RelayError;
 use crate::store::StoreError;
 use crate::vision::VisionError;
 
@@ -44,7 +44,7 @@ pub enum BenchError {
     Store(#[from] StoreError),
     /// The simulated relay cannot be used.
     #[error(transparent)]
-    Relay(#[from] GpioError),
+    Relay(#[from] RelayError),
     /// The keeper did not command the relay.
     #[error("the door was not released within ten seconds; the log says why")]
     NoRelease,

@@ -14,8 +14,7 @@ use crate::clock::{Clock, SystemClock, Tick, Timestamp};
 use crate::config::Config;
 use crate::event::wire::Lock;
 use crate::gallery::Member;
-use crate::gpio::GpioError;
-use crate::gpio::relay::Relay;
+use crate::gpio::relay::{Relay, RelayError};
 use crate::presentation::{Claim, Identity, TrackId};
 use crate::service::keeper::{Keeper, Message};
 use crate::store::{NewTemplate, PersonStatus, Store};
@@ -32,7 +31,7 @@ struct Stopwatch {
 }
 
 impl Relay for Stopwatch {
-    fn set(&mut self, lock: Lock) -> Result<(), GpioError> {
+    fn set(&mut self, lock: Lock) -> Result<(), RelayError> {
         // Whoever measured has what it needs when it no longer listens.
         let _ = self.commands.send((lock, self.clock.tick()));
         Ok(())

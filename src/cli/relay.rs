@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use doorward::config::{Config, RelayConfig};
-use doorward::door::relay;
+use doorward::gpio::relay;
 
 use super::{Context, Outcome, print_line};
 

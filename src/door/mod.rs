@@ -1,4 +1,4 @@
-//! The door: a pure state machine ([`step`]) and the drivers that carry out its effects ([`relay`]).
+//! The door: a pure state machine ([`step`]) 
 //!
 //! `step` takes (settings, state, input, now) and gives (state, effects); it knows no clock, pin or
 //! disk. The order of its effects is the order in which they must be carried out: what must be on
@@ -17,7 +17,6 @@ mod button;
 mod input;
 mod leaf;
 mod machine;
-pub mod relay;
 mod settings;
 
 pub use input::{Choice, Effect, Input, Refusal};

@@ -29,7 +29,7 @@ use crate::event::wire::Lock;
 use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
 use crate::gpio::panel::Panel;
-use crate::gpio::relay::{self, Relay};
+use crate::gpio::relay::{self, Relay, RelayError};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::pipeline::Pipeline;
 use crate::store::recover::{self, Recovery};
@@ -47,7 +47,10 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Why the service did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The relay, an input or an output cannot be used.
+    /// The relay cannot be used.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// An input, an output or the keypad cannot be used.
     #[error(transparent)]
     Gpio(#[from] GpioError),
     /// The database cannot be used.
