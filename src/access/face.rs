@@ -21,12 +21,7 @@ pub fn reason(identity: &Identity) -> DenyReason {
 
 /// Such a denial as it is recorded; `person` is whom the face looks like, if anybody.
 #[must_use]
-pub fn denied(
-    claim: &Claim,
-    person: Option<PersonRef>,
-    reason: DenyReason,
-    now: Tick,
-) -> Denied {
+pub fn denied(claim: &Claim, person: Option<PersonRef>, reason: DenyReason, now: Tick) -> Denied {
     let latency = now.since(claim.began);
     Denied {
         reason,
@@ -60,10 +55,7 @@ mod tests {
         let cue = SpoofCue::Network;
         let problem = QualityProblem::TooDark;
         for (identity, expected) in [
-            (
-                Identity::Unknown { similarity: None },
-                DenyReason::Unknown,
-            ),
+            (Identity::Unknown { similarity: None }, DenyReason::Unknown),
             (Identity::Ambiguous { similarity }, DenyReason::Ambiguous),
             (Identity::TooPoor { problem }, DenyReason::LowQuality),
             (

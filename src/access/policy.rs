@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::rules::{Group, Rules, Schedule, Subject};
 use super::schedule::{Calendar, HORIZON_DAYS, Hours};
 use crate::clock::Moment;
-use crate::config::{AccessConfig, Config, AntiPassback, WithoutClock};
+use crate::config::{AccessConfig, AntiPassback, Config, WithoutClock};
 use crate::event::{Challenge, DenyReason, Mode};
 use crate::store::PersonStatus;
 

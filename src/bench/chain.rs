@@ -14,11 +14,11 @@ use crate::access::{Answer, Desk, Evidence, Policy, face};
 use crate::camera::SceneWatch;
 use crate::clock::{Moment, Tick, Timestamp};
 use crate::config::{Config, RelayConfig, RelayDriver};
-use crate::gpio::relay::{self, Relay};
 use crate::door::{Door, Effect, Input, Settings, step};
 use crate::event::Event;
 use crate::event::wire::Lock;
 use crate::gallery::{Gallery, Member};
+use crate::gpio::relay::{self, Relay};
 use crate::pipeline::Pipeline;
 use crate::presentation::{Claim, Identity, Report};
 use crate::store::{EVERYONE, Store};
@@ -120,8 +120,14 @@ impl Chain {
     /// Decides, records, and only then moves the relay; true for a grant.
     fn decide(&mut self, claim: &Claim, now: Tick) -> Result<bool, BenchError> {
         let member = claim.identity.member().and_then(|m| self.gallery.member(m));
-        let (Some(member), Identity::Member { similarity, liveness, .. }) =
-            (member, claim.identity)
+        let (
+            Some(member),
+            Identity::Member {
+                similarity,
+                liveness,
+                ..
+            },
+        ) = (member, claim.identity)
         else {
             let person = member.map(|member| member.person.clone());
             let reason = face::reason(&claim.identity);

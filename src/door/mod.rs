@@ -1,4 +1,4 @@
-//! The door: a pure state machine ([`step`]) 
+//! The door: a pure state machine ([`step`])
 //!
 //! `step` takes (settings, state, input, now) and gives (state, effects); it knows no clock, pin or
 //! disk. The order of its effects is the order in which they must be carried out: what must be on

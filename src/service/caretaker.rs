@@ -167,7 +167,7 @@ impl Caretaker {
         tracing::warn!(detail, "trouble with the storage");
         let _ = self.keeper.send(Message::Alarm {
             alarm: Alarm::Storage,
-                source: Source::Caretaker,
+            source: Source::Caretaker,
             detail: Some(detail),
         });
     }

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
-use super::keeper::{Message, Pin};
+use super::keeper::Message;
 use super::{Notices, ServiceError, start};
 use crate::clock::Clock;
 use crate::config::{Config, InputWiring};
@@ -53,7 +54,7 @@ impl Listening<'_> {
         message: impl Fn(bool) -> Message + Send + 'static,
     ) -> Result<(), ServiceError> {
         let mut line = input::open(wiring, name)?;
-        let debounce = Debounce::from_wiring(wiring);
+        let debounce = Debounce::new(Duration::from_millis(wiring.debounce_ms.into()), None);
         let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
         let keeper = self.keeper.clone();
         start(name, self.notices, move || {
@@ -75,7 +76,7 @@ impl Listening<'_> {
         let Some(config) = &self.config.keypad else {
             return Ok(());
         };
-        let mut keypad = keypad::open(config)?;
+        let mut keypad = keypad::open(config);
         let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
         let keeper = self.keeper.clone();
         start("keypad", self.notices, move || {
@@ -83,7 +84,7 @@ impl Listening<'_> {
                 keypad.as_mut(),
                 clock.as_ref(),
                 &stop,
-                |digits| drop(keeper.send(Message::Pin(Pin(digits)))),
+                |pin| drop(keeper.send(Message::Pin(pin))),
                 |error| tracing::error!(%error, "the keypad fails; trying again"),
             );
             Ok(())

@@ -38,7 +38,7 @@ use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
 use caretaker::Caretaker;
 use inputs::Listening;
-use keeper::{Kept, Keeper, Message};
+use keeper::{Keeper, Kept, Message};
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -187,7 +187,14 @@ async fn supervise(
         }
     });
     let panel = match &config.outputs {
-        Some(outputs) => Some(Panel::spawn(Outputs::open(outputs)?, Arc::clone(&clock))?),
+        Some(outputs) => {
+            let outputs = Outputs::open(outputs)?;
+            let panel = Panel::spawn(outputs, Arc::clone(&clock));
+            Some(panel.map_err(|source| ServiceError::System {
+                what: "the panel thread",
+                source,
+            })?)
+        }
         None => None,
     };
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), committed)?;

@@ -7,10 +7,10 @@
 //! Flows in: [`Event`](crate::event::Event)s, enrollments, administration. Flows out: the
 //! gallery's templates, the event log, and (through [`outbox`]) what the broker must hear.
 
+pub mod backup;
 mod chain;
 mod checkpoints;
 mod conditions;
-pub mod backup;
 mod error;
 mod events;
 pub mod health;
@@ -22,10 +22,10 @@ mod photos;
 pub mod recover;
 mod reenroll;
 mod retention;
-mod site;
 mod rules;
-mod subjects;
+mod site;
 pub mod space;
+mod subjects;
 mod templates;
 mod verify;
 
@@ -43,11 +43,11 @@ pub use orders::ModeOrder;
 pub use persons::{Person, PersonStatus};
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
-pub use site::Site;
 pub use rules::{
     Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
     holiday_in_words, schedule_in_words,
 };
+pub use site::Site;
 pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
 pub use verify::{Finding, Report};

@@ -82,7 +82,9 @@ impl Site {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         self.conn
-            .prepare_cached("INSERT OR REPLACE INTO presence (person, area, door, at) VALUES (?, ?, ?, ?)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO presence (person, area, door, at) VALUES (?, ?, ?, ?)",
+            )?
             .execute(params![person, area, self.door, rfc3339_millis(at)])?;
         Ok(())
     }

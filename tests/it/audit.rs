@@ -350,7 +350,10 @@ fn events_recorded_together_are_chained_and_all_or_none() {
     let mut record = Record::new();
     let three = record
         .store
-        .record_all([granted(), secured(), secured()].map(|event| (at(11), event)), None)
+        .record_all(
+            [granted(), secured(), secured()].map(|event| (at(11), event)),
+            None,
+        )
         .unwrap();
     assert_eq!(
         three.iter().map(|e| e.seq).collect::<Vec<_>>(),

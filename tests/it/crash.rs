@@ -115,7 +115,10 @@ fn a_kill_at_any_instant_leaves_a_record_that_adds_up() {
             .iter()
             .filter(|event| matches!(event.event, Event::DoorReleased { .. }))
             .count();
-        let released = transitions.iter().filter(|lock| *lock == "released").count();
+        let released = transitions
+            .iter()
+            .filter(|lock| *lock == "released")
+            .count();
         assert!(
             released <= recorded,
             "kill {kill}: {released} releases, {recorded} on the record"

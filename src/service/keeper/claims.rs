@@ -11,11 +11,10 @@ use crate::access::{Answer, Evidence, face};
 use crate::clock::Moment;
 use crate::conditions::Source;
 use crate::door::{Input, Refusal};
-use crate::event::{
-    Alarm, Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, PersonRef,
-};
+use crate::event::{Alarm, Challenge, Challenged, Denied, DenyReason, Event, Granted, PersonRef};
 use crate::gallery::Member;
 use crate::gpio::indication::Indication;
+use crate::gpio::keypad::Pin;
 use crate::presentation::{Claim, Identity};
 use crate::vision::QualityProblem;
 
@@ -89,6 +88,15 @@ impl Keeper {
         self.desk
             .denied(&self.policy, person.as_ref().map(|p| p.id), reason, now);
         self.deny(face::denied(claim, person, reason, now.tick));
+    }
+
+    pub(super) fn pin(&mut self, pin: &Pin) {
+        let moment = self.clock.moment();
+        self.refresh(&moment);
+        let mode = self.door.mode();
+        let answers = self.desk.pin(&self.policy, pin.as_str(), mode, &moment);
+        self.answer(answers);
+        self.desk_alarm(&moment);
     }
 
     /// How those who are waited for stand now: whatever completes the wait is judged by that.

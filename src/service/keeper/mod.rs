@@ -26,6 +26,7 @@ use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{Alarm, Class, Contact, Event, Mode, SecureCause};
 use crate::gallery::Member;
 use crate::gpio::indication::Indication;
+use crate::gpio::keypad::Pin;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::presentation::Claim;
@@ -77,15 +78,6 @@ pub enum Message {
     Online(bool),
     /// The service ends.
     Stop,
-}
-
-/// Digits that somebody typed; never shown.
-pub struct Pin(pub String);
-
-impl std::fmt::Debug for Pin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pin(..)")
-    }
 }
 
 /// Why something that was decided did not happen.
@@ -204,7 +196,10 @@ impl Keeper {
             .filter(|condition| condition.cleared_at.is_none())
             .map(|condition| condition.alarm);
         self.conditions.restore(standing, moment.tick);
-        let history = self.journal.store().recent(self.policy.memory(), moment.wall)?;
+        let history = self
+            .journal
+            .store()
+            .recent(self.policy.memory(), moment.wall)?;
         self.desk.restore(&self.policy, history.iter(), &moment);
         let state = self.summary();
         if self.journal.store().may_have_ended_released()? {
@@ -244,7 +239,7 @@ impl Keeper {
         match message {
             Message::Claim { claim, member } => self.claim(&claim, member.as_ref()),
             Message::Challenge { member } => self.challenge(member),
-            Message::Pin(Pin(digits)) => self.pin(&digits),
+            Message::Pin(pin) => self.pin(&pin),
             Message::Contact(contact) => self.input(Input::Contact(contact)),
             Message::Rex { pressed } => self.input(Input::Rex { pressed }),
             Message::Alarm {
@@ -356,7 +351,8 @@ impl Keeper {
                 Effect::Record(event) => facts.push(event),
                 Effect::Raise { alarm, detail } => self.raise(alarm, Source::Door, detail),
                 Effect::Clear { alarm } => {
-                    self.conditions.clear(alarm, Source::Door, self.clock.tick());
+                    self.conditions
+                        .clear(alarm, Source::Door, self.clock.tick());
                 }
                 Effect::PreAlarm(warning) => self.warning = warning,
                 Effect::Refused(refusal) => return Err(NotDone::Refused(refusal)),
@@ -476,7 +472,8 @@ impl Keeper {
         let state = changed.then(|| self.summary());
         let at: Timestamp = self.clock.now();
         let events = events.into_iter().map(|event| (at, event)).collect();
-        self.journal.commit(events, state.as_ref(), self.clock.tick())
+        self.journal
+            .commit(events, state.as_ref(), self.clock.tick())
     }
 
     fn summary(&self) -> DoorSummary {
