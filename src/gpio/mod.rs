@@ -14,7 +14,14 @@
 //!
 //! `docs/gpio.md` tells an installer how all of it is wired and tried out.
 
+pub mod debounce;
+pub mod indication;
+pub mod input;
+pub mod keypad;
+pub mod output;
+pub mod panel;
 pub mod relay;
+pub mod watch;
 
 use std::path::PathBuf;
 
