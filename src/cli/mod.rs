@@ -11,6 +11,7 @@ mod db;
 mod enroll;
 mod evaluate;
 mod events;
+mod gpio;
 mod identify;
 mod logging;
 mod models;
@@ -41,7 +42,8 @@ Exit codes:
   1  failed; the message says why and what to do
   2  wrong arguments
   3  the configuration was refused
-  4  done in part: some images were refused or poses missed (enroll, identify, people reenroll)
+  4  done in part: some images were refused or poses missed (enroll, identify, people reenroll),
+     or some of the wiring failed (gpio test)
 
 First steps:
   doorward config default > doorward.toml
@@ -77,6 +79,7 @@ enum Verb {
     Bench(bench::Args),
     Config(config::Args),
     Relay(relay::Args),
+    Gpio(gpio::Args),
     Completions(completions::Args),
 }
 
@@ -112,6 +115,7 @@ impl Cli {
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),
             Verb::Relay(args) => args.run(&context),
+            Verb::Gpio(args) => args.run(&context),
             Verb::Completions(args) => args.run(&context),
         };
         match result {

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_first_believed_level_and_every_change_are_told() {
-        assert_eq!(watch("0000111100", 20), (vec![false, true], 0));
+        assert_eq!(watch("00001111", 20), (vec![false, true], 0));
         assert_eq!(watch("1111010101011111", 20), (vec![true], 0));
     }
 

@@ -16,6 +16,7 @@ mod enroll_together;
 mod evaluate;
 mod faults;
 mod gallery;
+mod gpio;
 mod liveness;
 mod packs;
 mod photos;
