@@ -475,3 +475,305 @@ fn ended(wait: Wait, reason: DenyReason, needed: &str) -> Answer {
     wait.visitor
         .denied(reason, wait.rule, Some(needed.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{
+        DURESS, PIN, at, evidence, inside, later, moment, policy, subject,
+    };
+    use super::*;
+    use crate::event::Challenge;
+
+    const NOON: &str = "2026-03-30T12:00:00[Europe/Berlin]";
+    const NORMAL: Mode = Mode::Normal;
+
+    /// `granted`, `asked for ...` or the reason of a denial, with whose it is.
+    fn words(answers: &[Answer]) -> Vec<String> {
+        let word = |answer: &Answer| match answer {
+            Answer::Granted { subject, .. } => format!("granted {}", subject.person.name),
+            Answer::Denied {
+                reason, subject, ..
+            } => {
+                let name = subject.as_ref().map(|subject| subject.person.name.as_str());
+                format!("{} {}", reason.as_str(), name.unwrap_or_default())
+            }
+            Answer::Asked {
+                subject, challenge, ..
+            } => format!("{challenge:?} {}", subject.person.name),
+        };
+        answers.iter().map(word).collect()
+    }
+
+    struct Visit {
+        desk: Desk,
+        policy: Policy,
+        now: Moment,
+    }
+
+    impl Visit {
+        fn new() -> Visit {
+            Visit {
+                desk: Desk::new(),
+                policy: policy(),
+                now: moment(NOON),
+            }
+        }
+
+        fn claim(&mut self, subject: &Subject) -> Vec<String> {
+            let evidence = evidence(&self.now);
+            let answers = self
+                .desk
+                .claim(&self.policy, subject, evidence, NORMAL, &self.now);
+            words(&answers)
+        }
+
+        fn type_in(&mut self, digits: &str) -> Vec<Answer> {
+            self.desk.pin(&self.policy, digits, NORMAL, &self.now)
+        }
+
+        fn wait(&mut self, seconds: u32) -> Vec<String> {
+            self.now = later(&self.now, seconds);
+            words(&self.desk.tick(&self.policy, &self.now))
+        }
+    }
+
+    #[test]
+    fn a_right_pin_completes_a_claim_and_a_duress_pin_does_so_silently() {
+        for (digits, forced) in [(PIN, false), (DURESS, true)] {
+            let mut visit = Visit::new();
+            assert_eq!(visit.claim(&subject(1, &["typing"])), ["Pin person 1"]);
+            assert_eq!(
+                visit.claim(&subject(1, &["typing"])),
+                [""; 0],
+                "still waiting"
+            );
+            let answers = visit.type_in(digits);
+            assert_eq!(words(&answers), ["granted person 1"]);
+            assert_eq!(answers[0].duress(), forced);
+            let Event::AccessGranted(granted) = answers[0].event(visit.now.tick) else {
+                panic!("no grant");
+            };
+            assert_eq!(granted.method, Method::FaceAndPin);
+            assert_eq!(granted.rule, "group typing");
+            assert_eq!(
+                words(&visit.type_in(digits)),
+                [""; 0],
+                "nobody is waited for"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_pin_a_late_pin_and_another_person_end_the_wait() {
+        let mut visit = Visit::new();
+        visit.claim(&subject(1, &["typing"]));
+        assert_eq!(words(&visit.type_in("0000")), ["pin_wrong person 1"]);
+        assert_eq!(words(&visit.type_in(PIN)), [""; 0]);
+        visit.claim(&subject(1, &["typing"]));
+        let due = visit.desk.deadline();
+        assert_eq!(due, Some(later(&visit.now, 15).tick));
+        assert_eq!(visit.wait(14), [""; 0]);
+        assert_eq!(visit.wait(1), ["pin_missing person 1"]);
+        visit.claim(&subject(1, &["typing"]));
+        let replaced = visit.claim(&subject(2, &["typing"]));
+        assert_eq!(replaced, ["Pin person 2", "pin_missing person 1"]);
+        assert_eq!(visit.desk.waiting(), [subject(2, &[]).person.id]);
+    }
+
+    #[test]
+    fn a_wrong_pin_five_times_locks_out_even_with_the_right_one_after() {
+        let mut visit = Visit::new();
+        for _ in 0..5 {
+            visit.claim(&subject(1, &["typing"]));
+            visit.type_in("0000");
+        }
+        assert_eq!(visit.claim(&subject(1, &["typing"])), ["lockout person 1"]);
+        assert!(visit.desk.repeated_denials(&visit.now));
+        visit.wait(299);
+        assert_eq!(visit.claim(&subject(1, &["typing"])), ["lockout person 1"]);
+        visit.wait(1);
+        assert_eq!(visit.claim(&subject(1, &["typing"])), ["Pin person 1"]);
+    }
+
+    #[test]
+    fn two_people_of_the_rule_enter_together_and_one_alone_does_not() {
+        let mut visit = Visit::new();
+        let (one, two) = (subject(1, &["vault"]), subject(2, &["vault"]));
+        assert_eq!(visit.claim(&one), ["SecondPerson person 1"]);
+        assert_eq!(
+            visit.claim(&one),
+            [""; 0],
+            "they are no second person to themselves"
+        );
+        assert_eq!(visit.claim(&subject(3, &["always"])), ["granted person 3"]);
+        assert_eq!(visit.claim(&two), ["granted person 1", "granted person 2"]);
+        visit.claim(&one);
+        assert_eq!(visit.wait(20), ["second_person_missing person 1"]);
+        assert_eq!(visit.claim(&two), ["SecondPerson person 2"]);
+    }
+
+    #[test]
+    fn a_pin_first_then_a_second_person() {
+        let mut visit = Visit::new();
+        let both = subject(1, &["vault-typing"]);
+        assert_eq!(visit.claim(&both), ["Pin person 1"]);
+        let answers = visit.type_in(DURESS);
+        assert_eq!(words(&answers), ["SecondPerson person 1"]);
+        assert!(
+            answers[0].duress(),
+            "the alarm does not wait for the second person"
+        );
+        assert_eq!(visit.claim(&both), [""; 0], "the PIN is not forgotten");
+        let together = visit.claim(&subject(2, &["vault"]));
+        assert_eq!(together, ["granted person 1", "granted person 2"]);
+    }
+
+    #[test]
+    fn what_completes_a_wait_is_judged_anew() {
+        let mut visit = Visit::new();
+        let mut one = subject(1, &["typing"]);
+        visit.claim(&one);
+        let answers = visit
+            .desk
+            .pin(&visit.policy, PIN, Mode::Lockdown, &visit.now);
+        assert_eq!(words(&answers), ["lockdown person 1"]);
+        visit.claim(&one);
+        one.status = crate::store::PersonStatus::Suspended;
+        let (id, now) = (one.person.id, visit.now);
+        visit.desk.refresh(&visit.policy, id, Some(&one), &now);
+        assert_eq!(words(&visit.type_in(PIN)), ["suspended person 1"]);
+        visit.claim(&subject(1, &["typing"]));
+        let gone = visit.desk.refresh(&visit.policy, id, None, &now);
+        assert_eq!(words(&gone), ["unknown person 1"]);
+        assert_eq!(visit.desk.waiting(), []);
+
+        let (mut first, second) = (subject(2, &["vault"]), subject(3, &["vault"]));
+        visit.claim(&first);
+        first.status = crate::store::PersonStatus::Suspended;
+        let id = first.person.id;
+        visit.desk.refresh(&visit.policy, id, Some(&first), &now);
+        let answers = visit.claim(&second);
+        assert_eq!(answers, ["suspended person 2", "SecondPerson person 3"]);
+    }
+
+    #[test]
+    fn the_first_person_opens_the_day_for_others_and_for_the_unlock_schedule() {
+        let mut visit = Visit::new();
+        visit.policy.settings.unlock_schedule = Some("office-hours".into());
+        assert!(visit.desk.unlocked(&visit.policy, &visit.now));
+        visit.policy.settings.unlock_after_first_person = true;
+        assert!(!visit.desk.unlocked(&visit.policy, &visit.now));
+        let follower = subject(1, &["followers"]);
+        assert_eq!(visit.claim(&follower), ["first_person_required person 1"]);
+        assert_eq!(visit.claim(&subject(2, &["chiefs"])), ["granted person 2"]);
+        let waits = visit.claim(&follower);
+        assert_eq!(
+            waits,
+            ["first_person_required person 1"],
+            "not carried out yet"
+        );
+        visit.desk.entered(true, &visit.now);
+        assert_eq!(visit.claim(&follower), ["granted person 1"]);
+        assert!(visit.desk.unlocked(&visit.policy, &visit.now));
+        visit.now.clock_trusted = false;
+        assert!(!visit.desk.unlocked(&visit.policy, &visit.now));
+        visit.now = moment("2026-03-31T12:00:00[Europe/Berlin]");
+        assert!(
+            !visit.desk.unlocked(&visit.policy, &visit.now),
+            "another day"
+        );
+        assert_eq!(visit.claim(&follower), ["first_person_required person 1"]);
+    }
+
+    #[test]
+    fn faults_of_the_system_lock_nobody_out() {
+        let mut visit = Visit::new();
+        let id = subject(1, &[]).person.id;
+        for reason in [
+            DenyReason::StorageFailure,
+            DenyReason::ClockUntrusted,
+            DenyReason::Interlock,
+            DenyReason::LowQuality,
+        ] {
+            for _ in 0..50 {
+                visit
+                    .desk
+                    .denied(&visit.policy, Some(id), reason, &visit.now);
+                visit.desk.denied(&visit.policy, None, reason, &visit.now);
+            }
+        }
+        assert_eq!(visit.desk.locked_out(id, &visit.now), None);
+        assert!(!visit.desk.repeated_denials(&visit.now));
+        assert_eq!(visit.desk.deadline(), None);
+    }
+
+    #[test]
+    fn a_restart_forgets_no_lockout_and_no_first_person() {
+        let mut visit = Visit::new();
+        let mut history = Vec::new();
+        let mut record = |seconds: u32, event: Event| {
+            history.push(Recorded {
+                seq: history.len() as u64 + 1,
+                id: uuid::Uuid::nil(),
+                time: later(&moment(NOON), seconds).wall,
+                event,
+            });
+        };
+        let chief = visit.desk.claim(
+            &visit.policy,
+            &subject(2, &["chiefs"]),
+            evidence(&visit.now),
+            NORMAL,
+            &visit.now,
+        );
+        record(0, chief[0].event(visit.now.tick));
+        for second in 0..5 {
+            visit.claim(&subject(1, &["typing"]));
+            let wrong = visit.type_in("0000");
+            record(second, wrong[0].event(visit.now.tick));
+        }
+        // The process has just started: its monotonic clock is younger than the denials.
+        let now = Moment {
+            tick: Tick::default(),
+            ..later(&visit.now, 64)
+        };
+        let mut desk = Desk::new();
+        desk.restore(&visit.policy, history.iter().rev(), &now);
+        let left = desk.locked_out(subject(1, &[]).person.id, &now);
+        assert_eq!(left, Some(std::time::Duration::from_secs(240)));
+        assert!(desk.repeated_denials(&now));
+        assert_eq!(desk.first_person_at(), Some(at(NOON)));
+    }
+
+    #[test]
+    fn an_answer_is_recorded_with_its_rule_and_what_was_needed() {
+        let visit = Visit::new();
+        let mut desk = Desk::new();
+        let mut policy = visit.policy;
+        policy.settings.anti_passback = crate::config::AntiPassback::Timed;
+        let mut somebody = subject(1, &["always"]);
+        somebody.presence = inside(None, at(NOON));
+        let now = later(&visit.now, 10);
+        let answers = desk.claim(&policy, &somebody, evidence(&visit.now), NORMAL, &now);
+        let Event::AccessDenied(denied) = answers[0].event(now.tick) else {
+            panic!("no denial");
+        };
+        assert_eq!(denied.reason, DenyReason::AntiPassback);
+        assert_eq!(denied.rule.as_deref(), Some("anti-passback"));
+        let needed = "would be let in again from Monday 2026-03-30 12:01:00";
+        assert_eq!(denied.needed.as_deref(), Some(needed));
+        assert_eq!(denied.latency_ms, 10_000);
+        let asked = desk.claim(
+            &policy,
+            &subject(2, &["typing"]),
+            evidence(&now),
+            NORMAL,
+            &now,
+        );
+        let Event::AccessChallenged(challenged) = asked[0].event(now.tick) else {
+            panic!("no challenge");
+        };
+        assert_eq!(challenged.challenge, Challenge::Pin);
+        assert_eq!(challenged.timeout_ms, 15_000);
+    }
+}

@@ -205,3 +205,66 @@ impl fmt::Display for Explanation {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, inside, policy, subject};
+    use super::*;
+
+    #[test]
+    fn it_says_why_and_when_next() {
+        let policy = policy();
+        let sunday = at("2026-03-29T12:00:00[Europe/Berlin]");
+        let explanation = explain(
+            &policy,
+            &subject(1, &["staff", "elsewhere"]),
+            Mode::Normal,
+            sunday,
+        );
+        let text = "person 1 at door front on Sunday 2026-03-29 12:00:
+  denied: outside_schedule (schedule office-hours)
+  needed: would be let in from Monday 2026-03-30 08:00 (schedule office-hours)
+  next entry: Monday 2026-03-30 08:00
+  group staff: outside_schedule; needed: would be let in from Monday 2026-03-30 08:00 (schedule office-hours)
+  group elsewhere: does not cover door front (but back)
+";
+        assert_eq!(explanation.to_string(), text);
+        let json = serde_json::to_value(&explanation).unwrap();
+        assert_eq!(json["judgement"], "denied");
+        assert_eq!(json["next_entry"], "2026-03-30T06:00:00Z");
+    }
+
+    #[test]
+    fn it_follows_validity_holidays_and_anti_passback_to_the_next_entry() {
+        let mut policy = policy();
+        let next = |policy: &Policy, subject: &Subject, time: &str| {
+            explain(policy, subject, Mode::Normal, at(time)).next_entry_local
+        };
+        let mut guest = subject(1, &["staff"]);
+        guest.valid_from = Some("2026-12-24T00:00".parse().unwrap());
+        let summer = "2026-07-01T12:00:00[Europe/Berlin]";
+        let after_holiday = "Thursday 2027-01-07 08:00";
+        assert_eq!(
+            next(&policy, &guest, summer).as_deref(),
+            Some(after_holiday)
+        );
+        guest.valid_until = Some("2026-12-31T00:00".parse().unwrap());
+        assert_eq!(next(&policy, &guest, summer), None);
+
+        policy.settings.anti_passback = crate::config::AntiPassback::Timed;
+        let closing = "2026-03-30T17:59:30[Europe/Berlin]";
+        let mut somebody = subject(1, &["staff"]);
+        somebody.presence = inside(None, at(closing));
+        let next = next(&policy, &somebody, closing);
+        assert_eq!(next.as_deref(), Some("Tuesday 2026-03-31 08:00"));
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_told_by_its_zone() {
+        let policy = policy();
+        let second = at("2026-10-25T01:30:00Z");
+        let explanation = explain(&policy, &subject(1, &["always"]), Mode::Normal, second);
+        assert_eq!(explanation.local, "Sunday 2026-10-25 02:30 CET");
+        assert_eq!(explanation.next_entry, Some(second));
+    }
+}

@@ -534,3 +534,172 @@ fn schedule_rule(name: &str) -> String {
 fn in_words(civil: DateTime) -> String {
     civil.strftime("%A %Y-%m-%d %H:%M").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, holiday, inside, moment, policy, subject};
+    use super::*;
+
+    const NOON: &str = "2026-03-30T12:00:00[Europe/Berlin]";
+    const SUNDAY: &str = "2026-03-29T12:00:00[Europe/Berlin]";
+
+    fn said(policy: &Policy, subject: &Subject, now: &Moment) -> (DenyReason, String, String) {
+        match policy.judge(subject, &Circumstances::default(), now) {
+            Judgement::Denied {
+                reason,
+                rule,
+                needed,
+            } => (reason, rule, needed.unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_denied(
+        (reason, rule, needed): (DenyReason, String, String),
+        expected: (DenyReason, &str, &str),
+    ) {
+        assert_eq!((reason, rule.as_str(), needed.as_str()), expected);
+    }
+
+    #[test]
+    fn a_denial_says_which_schedule_and_when_it_opens() {
+        let policy = policy();
+        let staff = subject(1, &["staff"]);
+        assert_denied(
+            said(&policy, &staff, &moment(SUNDAY)),
+            (
+                DenyReason::OutsideSchedule,
+                "schedule office-hours",
+                "would be let in from Monday 2026-03-30 08:00 (schedule office-hours)",
+            ),
+        );
+        let eve = moment("2026-12-24T12:00:00[Europe/Berlin]");
+        assert_denied(
+            said(&policy, &staff, &eve),
+            (
+                DenyReason::Holiday,
+                "holiday christmas",
+                "would be let in from Thursday 2027-01-07 08:00 (schedule office-hours)",
+            ),
+        );
+        let (reason, _, needed) = said(&policy, &subject(1, &["lost"]), &moment(NOON));
+        assert_eq!(reason, DenyReason::OutsideSchedule);
+        assert!(needed.contains("nobody-made-it"), "{needed}");
+    }
+
+    #[test]
+    fn of_several_groups_the_best_counts_and_of_denials_the_most_helpful() {
+        let policy = policy();
+        let judge = |groups: &[&str], now: &str| {
+            let circumstances = Circumstances::default();
+            policy.judge(&subject(1, groups), &circumstances, &moment(now))
+        };
+        let granted = Judgement::Granted {
+            rule: "group always".into(),
+            first_person: false,
+        };
+        assert_eq!(judge(&["vault", "typing", "always"], NOON), granted);
+        let asked = Judgement::Asked {
+            challenge: Challenge::Pin,
+            rule: "group typing".into(),
+        };
+        assert_eq!(judge(&["vault", "typing", "lost"], NOON), asked);
+        let (reason, ..) = said(
+            &policy,
+            &subject(1, &["elsewhere", "lost", "staff"]),
+            &moment(SUNDAY),
+        );
+        assert_eq!(reason, DenyReason::OutsideSchedule);
+        for groups in [&[][..], &["elsewhere"], &["no-such-group"]] {
+            let (reason, _, needed) = said(&policy, &subject(1, groups), &moment(NOON));
+            assert_eq!(reason, DenyReason::NotPermitted);
+            assert_eq!(needed, "a group that covers door front");
+        }
+    }
+
+    #[test]
+    fn validity_ends_for_good_at_the_first_showing_of_its_hour() {
+        let policy = policy();
+        let mut guest = subject(1, &["always"]);
+        guest.valid_from = Some("2026-10-24T12:00".parse().unwrap());
+        guest.valid_until = Some("2026-10-25T02:30".parse().unwrap());
+        let reason =
+            |wall: &str| match policy.judge(&guest, &Circumstances::default(), &moment(wall)) {
+                Judgement::Denied { reason, .. } => Some(reason),
+                _ => None,
+            };
+        assert_eq!(
+            reason("2026-10-24T09:59:59.999Z"),
+            Some(DenyReason::NotYetValid)
+        );
+        assert_eq!(reason("2026-10-24T10:00:00Z"), None);
+        assert_eq!(reason("2026-10-25T00:29:59Z"), None);
+        assert_eq!(reason("2026-10-25T00:30:00Z"), Some(DenyReason::Expired));
+        assert_eq!(reason("2026-10-25T01:10:00Z"), Some(DenyReason::Expired));
+    }
+
+    #[test]
+    fn anti_passback_is_timed_or_by_area() {
+        let mut policy = policy();
+        policy.settings.anti_passback = AntiPassback::Timed;
+        let noon = at(NOON);
+        let mut somebody = subject(1, &["always"]);
+        let mut kept_out = |policy: &Policy, area: Option<&str>, ago: i64| {
+            somebody.presence = inside(area, noon - SignedDuration::from_secs(ago));
+            let judgement = policy.judge(&somebody, &Circumstances::default(), &moment(NOON));
+            matches!(judgement, Judgement::Denied { .. })
+        };
+        assert!(kept_out(&policy, None, 0) && kept_out(&policy, None, 59));
+        assert!(!kept_out(&policy, None, 60));
+        assert!(kept_out(&policy, None, -60), "a clock put back a little");
+        assert!(!kept_out(&policy, None, -61), "a clock that was far ahead");
+        policy.settings.anti_passback = AntiPassback::Area;
+        policy.settings.area = Some("inside".into());
+        assert!(kept_out(&policy, Some("inside"), 100_000));
+        assert!(!kept_out(&policy, Some("yard"), 0) && !kept_out(&policy, None, 0));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_trusted_stops_those_bound_to_time_only() {
+        let mut policy = policy();
+        let mut now = moment(NOON);
+        now.clock_trusted = false;
+        let (reason, ..) = said(&policy, &subject(1, &["staff"]), &now);
+        assert_eq!(reason, DenyReason::ClockUntrusted);
+        let circumstances = Circumstances::default();
+        let both = policy.judge(&subject(1, &["staff", "always"]), &circumstances, &now);
+        assert!(matches!(both, Judgement::Granted { .. }));
+        policy.settings.without_clock = WithoutClock::Believe;
+        let believed = policy.judge(&subject(1, &["staff"]), &circumstances, &now);
+        assert!(matches!(believed, Judgement::Granted { .. }));
+    }
+
+    #[test]
+    fn a_pin_that_nobody_set_cannot_be_asked_for() {
+        let policy = policy();
+        let mut somebody = subject(1, &["typing"]);
+        somebody.pin = None;
+        let (reason, rule, _) = said(&policy, &somebody, &moment(NOON));
+        assert_eq!(
+            (reason, rule.as_str()),
+            (DenyReason::PinMissing, "group typing")
+        );
+    }
+
+    #[test]
+    fn an_opening_after_the_end_of_validity_is_not_promised() {
+        let mut policy = policy();
+        let mut guest = subject(1, &["staff"]);
+        guest.valid_until = Some("2026-03-30T08:00".parse().unwrap());
+        let (_, _, needed) = said(&policy, &guest, &moment(SUNDAY));
+        assert!(needed.starts_with("a later end of validity"), "{needed}");
+        let always = holiday("2020-01-01", "2040-01-01", false);
+        policy
+            .rules
+            .holidays
+            .insert("closed-for-good".into(), always);
+        let (_, _, needed) = said(&policy, &subject(1, &["staff"]), &moment(SUNDAY));
+        assert!(needed.contains("does not open within 400 days"), "{needed}");
+    }
+}
