@@ -57,6 +57,9 @@ pub(super) struct Args {
     /// model pack changes (see people reenroll); they are erased with the person.
     #[arg(long)]
     keep_photos: bool,
+    /// Put them into this group (see groups list) and, when they are new, not into "everyone"; may be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
 }
 
 /// What was looked at, before it is stored.
@@ -92,7 +95,8 @@ impl Args {
         let enrollment = if templates.is_empty() {
             None
         } else {
-            Some(store.enroll(Timestamp::now(), &self.name, &templates)?)
+            let groups = self.groups.iter().cloned().collect();
+            Some(store.enroll_into(Timestamp::now(), &self.name, &templates, &groups)?)
         };
         if context.json {
             context.print_json(&report(&enrollment, duplicates, refused, looked.more))?;

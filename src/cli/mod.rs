@@ -4,6 +4,7 @@
 //! text for people or, with `--json`, as one JSON value (a line each for lists that grow);
 //! everything else goes to standard error.
 
+mod alarms;
 mod bench;
 mod completions;
 mod config;
@@ -12,13 +13,19 @@ mod enroll;
 mod evaluate;
 mod events;
 mod gpio;
+mod exchange;
+mod groups;
+mod holidays;
 mod identify;
 mod logging;
+mod mode;
 mod models;
 mod people;
 mod reenroll;
 mod relay;
+mod rules;
 mod run;
+mod schedules;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -71,6 +78,12 @@ enum Verb {
     Run(run::Args),
     Enroll(enroll::Args),
     People(people::Args),
+    Groups(groups::Args),
+    Schedules(schedules::Args),
+    Holidays(holidays::Args),
+    Rules(rules::Args),
+    Mode(mode::Args),
+    Alarms(alarms::Args),
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
@@ -107,6 +120,12 @@ impl Cli {
             Verb::Run(args) => args.run(&context),
             Verb::Enroll(args) => args.run(&context),
             Verb::People(args) => args.run(&context),
+            Verb::Groups(args) => args.run(&context),
+            Verb::Schedules(args) => args.run(&context),
+            Verb::Holidays(args) => args.run(&context),
+            Verb::Rules(args) => args.run(&context),
+            Verb::Mode(args) => args.run(&context),
+            Verb::Alarms(args) => args.run(&context),
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),

@@ -1,5 +1,10 @@
 //! `doorward people`: who is known.
 
+mod exchange;
+mod pin;
+mod set;
+
+use doorward::access::rules::Subject;
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::config::Config;
 use doorward::enroll::separation::{Held, Limits, Separation};
@@ -52,7 +57,10 @@ enum Verb {
         /// Name or id.
         name: String,
     },
+    Set(Box<set::Args>),
     Reenroll(reenroll::Args),
+    Export(exchange::Export),
+    Import(exchange::Import),
     /// Erase somebody, their templates and kept photos; past events stay.
     Remove {
         /// Name or id.
@@ -82,6 +90,7 @@ impl Args {
             }
             Verb::Show { name } => {
                 let person = store.person(&name)?;
+                let subject = store.subject(person.id)?;
                 let (model_id, separation) = match open_pack(&config) {
                     Ok(pack) => {
                         let separation = separation(&config, &pack, &store, &person)?;
@@ -95,9 +104,15 @@ impl Args {
                 if context.json {
                     let mut report = serde_json::to_value(&person)?;
                     report["separation"] = serde_json::to_value(&separation)?;
+                    if let Some(subject) = &subject {
+                        add_rules(&mut report, subject);
+                    }
                     context.print_json(&report)?;
                 } else {
                     print_person(&person, model_id.as_deref(), separation.as_ref())?;
+                    if let Some(subject) = &subject {
+                        print_rules(subject)?;
+                    }
                 }
             }
             Verb::Rename { name, new_name } => {
@@ -116,6 +131,9 @@ impl Args {
                 let person = store.remove(now, &name)?;
                 report(context, "removed", &person)?;
             }
+            Verb::Set(args) => return args.run(context, &mut store),
+            Verb::Export(args) => return args.run(context, &store),
+            Verb::Import(args) => return args.run(context, &mut store),
             Verb::Reenroll(args) => return args.run(context),
         }
         Ok(Outcome::Done)
@@ -203,6 +221,46 @@ fn print_person(
     }
     print_line(&format!("enrolled   {}", rfc3339_millis(person.created_at)))?;
     print_line(&format!("changed    {}", rfc3339_millis(person.updated_at)))
+}
+
+/// What governs when they may enter; of a PIN only that there is one.
+fn add_rules(report: &mut serde_json::Value, subject: &Subject) {
+    let pin = subject.pin.as_ref();
+    report["groups"] = serde_json::json!(subject.groups);
+    report["valid_from"] = serde_json::json!(subject.valid_from);
+    report["valid_until"] = serde_json::json!(subject.valid_until);
+    report["extended"] = serde_json::json!(subject.extended);
+    report["pin"] = serde_json::json!(pin.is_some());
+    report["duress_pin"] = serde_json::json!(pin.is_some_and(|pin| pin.duress.is_some()));
+    report["presence"] = serde_json::json!(subject.presence);
+}
+
+fn print_rules(subject: &Subject) -> anyhow::Result<()> {
+    let groups = if subject.groups.is_empty() {
+        "none, so they may enter nowhere".to_owned()
+    } else {
+        subject.groups.join(", ")
+    };
+    print_line(&format!("groups     {groups}"))?;
+    if let Some(from) = subject.valid_from {
+        print_line(&format!("from       {from}"))?;
+    }
+    if let Some(until) = subject.valid_until {
+        print_line(&format!("until      {until}"))?;
+    }
+    if subject.extended {
+        print_line("extended   the door stays open for longer")?;
+    }
+    match &subject.pin {
+        Some(pin) if pin.duress.is_some() => print_line("PIN        set, and a duress PIN")?,
+        Some(_) => print_line("PIN        set")?,
+        None => {}
+    }
+    if let Some(presence) = &subject.presence {
+        let at = rfc3339_millis(presence.at);
+        print_line(&format!("last in    {} at {at}", presence.door))?;
+    }
+    Ok(())
 }
 
 fn print_separation(separation: &Separation) -> anyhow::Result<()> {

@@ -342,6 +342,28 @@ impl Change<'_> {
     }
 }
 
+/// Puts somebody into groups inside a transaction that is already open: into these only, when
+/// they are new.
+pub(super) fn join(
+    conn: &Connection,
+    stamp: &Stamp,
+    now: Timestamp,
+    person: PersonId,
+    groups: &BTreeSet<String>,
+    is_new: bool,
+) -> Result<(), StoreError> {
+    let mut change = PersonChange::default();
+    if is_new {
+        change.groups = Some(groups.clone());
+    } else {
+        change.add_groups = groups.clone();
+    }
+    let person = find_by_id(conn, person)?
+        .ok_or_else(|| StoreError::Content(format!("person {person} is gone")))?;
+    let scope = Change { conn, stamp, now };
+    scope.apply(&person, &change).map(drop)
+}
+
 /// The person as they will be.
 fn changed(before: &Subject, change: &PersonChange) -> Result<Subject, StoreError> {
     let mut after = before.clone();

@@ -1,10 +1,12 @@
 //! Templates: what a person is recognised by. Enrolling is one transaction with its event.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::append;
 use super::persons::{PersonStatus, find_by_name, parse, status, valid_name};
-use super::{EVERYONE, Store, StoreError, photos};
+use super::{EVERYONE, Store, StoreError, photos, subjects};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Event, PersonId, PersonRef};
 
@@ -68,6 +70,21 @@ impl Store {
         name: &str,
         templates: &[NewTemplate],
     ) -> Result<Enrollment, StoreError> {
+        self.enroll_into(now, name, templates, &BTreeSet::new())
+    }
+
+    /// The same, and puts the person into groups: somebody new into these instead of
+    /// [`EVERYONE`], somebody known into these too.
+    ///
+    /// # Errors
+    /// As [`Store::enroll`], and when there is no such group.
+    pub fn enroll_into(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        templates: &[NewTemplate],
+        groups: &BTreeSet<String>,
+    ) -> Result<Enrollment, StoreError> {
         let name = valid_name(name)?;
         let stamp = self.stamp.clone();
         let tx = self.write()?;
@@ -96,6 +113,9 @@ impl Store {
             templates: added,
         };
         append(&tx, &stamp, now, event)?;
+        if !groups.is_empty() {
+            subjects::join(&tx, &stamp, now, person.id, groups, created)?;
+        }
         let total = template_count(&tx, person.id)?;
         tx.commit()?;
         Ok(Enrollment {

@@ -1,0 +1,81 @@
+//! Asks for PINs and hashes them. A PIN is never an argument, printed, or kept as such.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::{Context as _, anyhow, ensure};
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use doorward::access::rules::PinHashes;
+
+/// Hashes of the PINs that were asked for.
+pub(super) struct Asked {
+    pub(super) pin: Option<String>,
+    pub(super) duress: Option<String>,
+}
+
+/// Asks for a PIN, a duress PIN, or both; they must differ, also from what is `held`.
+pub(super) fn ask(pin: bool, duress: bool, held: Option<&PinHashes>) -> anyhow::Result<Asked> {
+    ensure!(
+        pin || held.is_some(),
+        "a duress PIN is only for somebody who has a PIN; add --pin"
+    );
+    let new_pin = pin.then(|| digits("PIN")).transpose()?;
+    let new_duress = duress.then(|| digits("duress PIN")).transpose()?;
+    let is_same = match (&new_pin, &new_duress) {
+        (Some(pin), Some(duress)) => pin == duress,
+        (Some(pin), None) => held
+            .and_then(|held| held.duress.as_ref())
+            .is_some_and(|hash| matches(pin, hash)),
+        (None, Some(duress)) => held.is_some_and(|held| matches(duress, &held.pin)),
+        (None, None) => false,
+    };
+    ensure!(!is_same, "the PIN and the duress PIN must differ");
+    let hash = |digits: Option<String>| digits.as_deref().map(hash_pin).transpose();
+    Ok(Asked {
+        pin: hash(new_pin)?,
+        duress: hash(new_duress)?,
+    })
+}
+
+/// Reads one PIN: twice without echo from a terminal, else one line of standard input.
+fn digits(what: &str) -> anyhow::Result<String> {
+    let stdin = std::io::stdin();
+    let digits = if stdin.is_terminal() {
+        let prompt = |text: String| {
+            rpassword::prompt_password(text).context("cannot read from the terminal")
+        };
+        let first = prompt(format!("{what}: "))?;
+        let second = prompt(format!("{what} again: "))?;
+        ensure!(
+            first == second,
+            "the two were not the same; nothing was changed"
+        );
+        first
+    } else {
+        let mut line = String::new();
+        stdin
+            .lock()
+            .read_line(&mut line)
+            .with_context(|| format!("cannot read the {what} from standard input"))?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    let fits = (4..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    ensure!(fits, "a {what} has 4 to 12 digits");
+    Ok(digits)
+}
+
+fn hash_pin(digits: &str) -> anyhow::Result<String> {
+    let hash = Argon2::default()
+        .hash_password(digits.as_bytes())
+        .map_err(|error| anyhow!("cannot hash the PIN: {error}"))?;
+    Ok(hash.to_string())
+}
+
+fn matches(digits: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(digits.as_bytes(), &hash)
+            .is_ok()
+    })
+}
