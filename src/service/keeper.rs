@@ -427,3 +427,43 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::door::relay::RelayError;
+
+    struct NoRelay;
+    impl Relay for NoRelay {
+        fn set(&mut self, _: Lock) -> Result<(), RelayError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_store_that_only_a_new_start_helps_is_told_of_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door.db");
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut keeper = Keeper::new(
+            Store::open(&path, None).unwrap(),
+            Box::new(NoRelay),
+            Arc::new(SystemClock::new()),
+            Duration::ZERO,
+            Duration::ZERO,
+            Box::new(|| {}),
+            Box::new(move |error| tell.send(error).unwrap()),
+        );
+        keeper.record(Event::DoorOpened);
+        assert!(told.try_recv().is_err());
+        std::fs::remove_file(&path).unwrap();
+        keeper.record(Event::DoorOpened);
+        assert!(!keeper.write_some_backlog());
+        let told: Vec<StoreError> = told.try_iter().collect();
+        assert!(
+            matches!(told[..], [StoreError::Vanished { .. }]),
+            "{told:?}"
+        );
+    }
+}
