@@ -716,7 +716,10 @@ mod tests {
                 seq: history.len() as u64 + 1,
                 id: uuid::Uuid::nil(),
                 time: later(&moment(NOON), seconds).wall,
+                clock_synced: true,
+                by: None,
                 event,
+                hash: Default::default(),
             });
         };
         let chief = visit.desk.claim(

@@ -100,6 +100,9 @@ mod tests {
             *steps += 10;
             Tick(Duration::from_millis(*steps))
         }
+        fn trusted(&self) -> bool {
+            true
+        }
     }
 
     /// Shows these levels one after the other (`x` fails), then stops the watch.

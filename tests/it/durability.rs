@@ -321,7 +321,11 @@ fn a_missing_or_emptied_database_is_restored_and_nobody_knows_how_far_it_was() {
             std::fs::write(file.path.with_extension("db-wal"), "old").unwrap();
         }
         let (store, recovery) = file.start().unwrap();
-        assert!(recovery.unwrap().set_aside.is_some());
+        let aside = recovery.unwrap().set_aside.unwrap();
+        if !emptied {
+            let log = PathBuf::from(format!("{}-wal", aside.display()));
+            assert_eq!(std::fs::read_to_string(log).unwrap(), "old");
+        }
         assert_eq!(seqs(&store), [1, 2, 1_000_003, 1_000_004]);
     }
 }

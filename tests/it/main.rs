@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod audit;
 mod admin;
+mod audit;
 mod bench;
 mod camera;
 mod cli;
