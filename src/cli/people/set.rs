@@ -131,11 +131,15 @@ mod tests {
 
     #[test]
     fn a_bare_date_includes_its_day() {
-        let time = |text: &str| Some(text.parse().unwrap());
-        assert_eq!(beginning("2026-02-28").unwrap().0, time("2026-02-28T00:00"));
-        assert_eq!(end("2026-02-28").unwrap().0, time("2026-03-01T00:00"));
-        assert_eq!(end("2026-02-28T18:00").unwrap().0, time("2026-02-28T18:00"));
-        assert_eq!(end("none").unwrap().0, None);
+        let at = |month, day, hour| {
+            Ok(Bound(Some(
+                jiff::civil::date(2026, month, day).at(hour, 0, 0, 0),
+            )))
+        };
+        assert_eq!(beginning("2026-02-28"), at(2, 28, 0));
+        assert_eq!(end("2026-02-28"), at(3, 1, 0));
+        assert_eq!(end("2026-02-28T18:00"), at(2, 28, 18));
+        assert_eq!(end("none"), Ok(Bound(None)));
         for wrong in ["2026-02-30", "tomorrow", "9999-12-31", ""] {
             assert!(end(wrong).is_err(), "{wrong}");
         }
