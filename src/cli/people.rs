@@ -1,6 +1,7 @@
 //! `doorward people`: who is known.
 
 mod exchange;
+mod explain;
 mod pin;
 mod set;
 
@@ -58,6 +59,7 @@ enum Verb {
         name: String,
     },
     Set(Box<set::Args>),
+    Explain(explain::Args),
     Reenroll(reenroll::Args),
     Export(exchange::Export),
     Import(exchange::Import),
@@ -135,6 +137,7 @@ impl Args {
             Verb::Export(args) => return args.run(context, &store),
             Verb::Import(args) => return args.run(context, &mut store),
             Verb::Reenroll(args) => return args.run(context),
+            Verb::Explain(args) => return args.run(context, &config, &store),
         }
         Ok(Outcome::Done)
     }

@@ -460,6 +460,11 @@ fn the_command_line_verifies_with_exit_codes_and_plain_words() {
     assert_eq!(json["findings"][0]["finding"], "cut");
     assert_eq!(output.status.code(), Some(1));
 
+    door.configure("[door]\nname = \"back\"");
+    let output = door.run(&against);
+    assert!(stderr(&output).contains("the checkpoint is of the door /doorward/home/front"));
+    door.configure("");
+
     std::fs::write(&token_file, "e30.e30.e30").unwrap();
     let output = door.run(&against);
     assert_eq!(output.status.code(), Some(1));

@@ -169,7 +169,7 @@ fn known_kind(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "no such kind; allowed: access, door, admin, record, alarm, {}",
+        "no such kind; allowed: access, door, admin, alarm, record, {}",
         KINDS.join(", ")
     ))
 }

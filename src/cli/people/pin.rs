@@ -3,10 +3,9 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, anyhow, ensure};
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use doorward::access::pin::{Pin, Salt, hash_pin};
 use doorward::access::rules::PinHashes;
+use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Hashes of the PINs that were asked for.
 pub(super) struct Asked {
@@ -24,14 +23,12 @@ pub(super) fn ask(pin: bool, duress: bool, held: Option<&PinHashes>) -> anyhow::
     let new_duress = duress.then(|| digits("duress PIN")).transpose()?;
     let is_same = match (&new_pin, &new_duress) {
         (Some(pin), Some(duress)) => pin == duress,
-        (Some(pin), None) => held
-            .and_then(|held| held.duress.as_ref())
-            .is_some_and(|hash| matches(pin, hash)),
-        (None, Some(duress)) => held.is_some_and(|held| matches(duress, &held.pin)),
+        (Some(pin), None) => held.is_some_and(|held| held.verify(pin) == Pin::Duress),
+        (None, Some(duress)) => held.is_some_and(|held| held.verify(duress) == Pin::Right),
         (None, None) => false,
     };
     ensure!(!is_same, "the PIN and the duress PIN must differ");
-    let hash = |digits: Option<String>| digits.as_deref().map(hash_pin).transpose();
+    let hash = |digits: Option<String>| digits.as_deref().map(hash).transpose();
     Ok(Asked {
         pin: hash(new_pin)?,
         duress: hash(new_duress)?,
@@ -60,22 +57,13 @@ fn digits(what: &str) -> anyhow::Result<String> {
             .with_context(|| format!("cannot read the {what} from standard input"))?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
-    let fits = (4..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    ensure!(fits, "a {what} has 4 to 12 digits");
     Ok(digits)
 }
 
-fn hash_pin(digits: &str) -> anyhow::Result<String> {
-    let hash = Argon2::default()
-        .hash_password(digits.as_bytes())
-        .map_err(|error| anyhow!("cannot hash the PIN: {error}"))?;
-    Ok(hash.to_string())
-}
-
-fn matches(digits: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| {
-        Argon2::default()
-            .verify_password(digits.as_bytes(), &hash)
-            .is_ok()
-    })
+fn hash(digits: &str) -> anyhow::Result<String> {
+    let mut salt = Salt::default();
+    SystemRandom::new()
+        .fill(&mut salt)
+        .map_err(|_| anyhow!("the system gives no random numbers, so the PIN cannot be hashed"))?;
+    Ok(hash_pin(digits, &salt)?)
 }
