@@ -3,6 +3,8 @@
 //! Only [`step`] changes it. Flows out: what is published, what an interlock looks at, and when
 //! time is due.
 
+#[cfg(test)]
+mod properties;
 mod step;
 #[cfg(test)]
 mod table;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use crate::clock::{Tick, Timestamp};
 use crate::event::Contact;
 use crate::event::wire::Lock;
-use crate::event::{Alarm, Event, Mode, ModeSource, PersonRef, ReleaseCause, SecureCause};
+use crate::event::{Mode, ModeSource, ReleaseCause};
 
 use super::button::Button;
 use super::input::Choice;
