@@ -65,7 +65,8 @@ struct Walk {
 impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let config = context.config()?;
-        if !self.yes && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !self.yes && !somebody {
             bail!("gpio test asks questions and needs a terminal; in a script use --yes");
         }
         let _lock = alone(&config)?;
