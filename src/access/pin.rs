@@ -3,12 +3,12 @@
 //! Flows in: digits, and salts that the caller drew at random. Flows out: PHC strings, and a
 //! [`Pin`]. Digits are never kept, shown or logged.
 //!
-//! Argon2id with 19 MiB, two passes and one lane: the first of the equivalent choices of OWASP's
-//! Password Storage Cheat Sheet that leaves most of a Pi's memory alone. One verification costs about
-//! 30 ms of a server core and, as an estimate that nobody measured yet, 0.1 to 0.2 s on a Pi 4, twice
-//! that for somebody who has a duress PIN too. It slows down a thief of the database, who needs to
-//! try only 10 000 PINs of four digits: the hash buys hours, not safety. What protects a PIN at the
-//! door is that a face comes before it and a lockout after it.
+//! Argon2id with 19 MiB, two passes and one lane: of the equivalent choices in OWASP's Password
+//! Storage Cheat Sheet one that leaves most of a Pi's memory alone. One verification took 13 ms of a
+//! server core; on a Pi 4 it is estimated, not measured, at 0.1 s, and twice that for somebody who
+//! has a duress PIN too. It slows down a thief of the database, who need try only 10 000 PINs of four
+//! digits: the hash buys minutes, not safety. What protects a PIN at the door is that a face comes
+//! before it and a lockout after it.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};

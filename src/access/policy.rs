@@ -670,6 +670,29 @@ mod tests {
         let circumstances = Circumstances::default();
         let both = policy.judge(&subject(1, &["staff", "always"]), &circumstances, &now);
         assert!(matches!(both, Judgement::Granted { .. }));
+        let mut timeless = policy.clone();
+        timeless.settings.anti_passback = AntiPassback::Timed;
+        let mut inside_long = subject(1, &["always"]);
+        inside_long.presence = inside(None, at(SUNDAY));
+        let (reason, rule, _) = said(&timeless, &inside_long, &now);
+        assert_eq!(reason, DenyReason::ClockUntrusted);
+        assert_eq!(rule, "anti-passback");
+        for group in timeless.rules.groups.values_mut() {
+            group.schedule = None;
+        }
+        let first_inside = Circumstances {
+            first_person_at: Some(at(NOON)),
+            ..circumstances
+        };
+        let waited = timeless.judge(&subject(1, &["followers"]), &first_inside, &now);
+        let untrusted = matches!(
+            waited,
+            Judgement::Denied {
+                reason: DenyReason::ClockUntrusted,
+                ..
+            }
+        );
+        assert!(untrusted, "{waited:?}");
         policy.settings.without_clock = WithoutClock::Believe;
         let believed = policy.judge(&subject(1, &["staff"]), &circumstances, &now);
         assert!(matches!(believed, Judgement::Granted { .. }));

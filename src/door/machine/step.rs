@@ -121,7 +121,7 @@ impl Step<'_> {
                 let time = self.settings.release;
                 self.admit(ReleaseCause::Operator, time, None);
             }
-            Input::Lock => self.end_moment(SecureCause::Operator),
+            Input::Lock => self.end_moment(SecureCause::Operator, self.now),
             Input::Operator(choice) => {
                 let ends = |choice: &Choice| choice.lasts.map(|lasts| self.now + lasts);
                 self.door.choice = choice.map(|choice| (choice, ends(&choice)));
@@ -227,10 +227,10 @@ impl Step<'_> {
     }
 
     /// Ends a momentary release now, or when the exit button is let go.
-    fn end_moment(&mut self, cause: SecureCause) {
+    fn end_moment(&mut self, cause: SecureCause, at: Tick) {
         if let Relay::Moment(moment) = &mut self.door.relay {
             if self.door.button.is_pressed() {
-                moment.until = moment.until.min(self.now);
+                moment.until = moment.until.min(at);
             } else {
                 self.secure(cause);
             }
@@ -266,15 +266,15 @@ impl Step<'_> {
             if self.door.relay == Relay::Held {
                 self.door.relay = Relay::Moment(Moment {
                     cause: ReleaseCause::Mode,
-                    until: self.now,
+                    until: at,
                     granted: false,
                     opened: false,
                 });
-                self.end_moment(SecureCause::Mode);
+                self.end_moment(SecureCause::Mode, at);
             }
         }
         if mode == Mode::Lockdown {
-            self.end_moment(SecureCause::Mode);
+            self.end_moment(SecureCause::Mode, at);
         }
     }
 

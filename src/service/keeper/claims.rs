@@ -167,6 +167,7 @@ impl Keeper {
                 );
                 self.desk.entered(first_person, &self.clock.moment());
                 self.entered(subject);
+                self.asked = None;
                 self.show(Indication::Granted);
             }
             Err(not_done) => {
@@ -217,10 +218,11 @@ impl Keeper {
             Challenge::Blink => tracing::info!(person = %person.id, "asked to blink"),
             _ => tracing::info!(person = %person.id, ?challenge, "asked for more"),
         }
-        self.show(match challenge {
+        let asked = match challenge {
             Challenge::Pin => Indication::EnterPin,
             Challenge::Blink | Challenge::SecondPerson => Indication::LookHere,
-        });
+        };
+        self.asked = Some((asked, self.clock.tick() + timeout));
         self.record(Event::AccessChallenged(Challenged {
             person,
             challenge,
@@ -239,6 +241,7 @@ impl Keeper {
             latency_ms = denied.latency_ms,
             "access denied"
         );
+        self.asked = None;
         self.show(Indication::Denied);
         self.record(Event::AccessDenied(denied));
     }

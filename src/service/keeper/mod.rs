@@ -38,8 +38,6 @@ use journal::Journal;
 const LOOK: Duration = Duration::from_millis(250);
 /// How soon a relay that would not be secured is tried again.
 const RETRY_SECURE: Duration = Duration::from_millis(200);
-/// How long the panel shows what became of somebody.
-const SHOWN: Duration = Duration::from_secs(2);
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -123,8 +121,9 @@ pub struct Keeper {
     looked: Option<Tick>,
     /// Set while the relay would not be secured: when to try again.
     secure_at: Option<Tick>,
-    /// What became of somebody, and until when the panel shows it.
-    shown: Option<(Indication, Tick)>,
+    /// What somebody was asked for, and until when.
+    asked: Option<(Indication, Tick)>,
+    /// Whether the door will soon have been open for too long.
     warning: bool,
     offline: bool,
 }
@@ -169,7 +168,7 @@ impl Keeper {
             revision: None,
             looked: None,
             secure_at: None,
-            shown: None,
+            asked: None,
             warning: false,
             offline: false,
         })
@@ -493,25 +492,28 @@ impl Keeper {
         }
     }
 
-    /// Shows what became of somebody, for a moment.
-    fn show(&mut self, indication: Indication) {
-        self.shown = Some((indication, self.clock.tick() + SHOWN));
-        self.show_standing();
+    /// Shows something at the door.
+    fn show(&self, indication: Indication) {
+        if let Some(panel) = &self.panel {
+            panel.show(indication);
+        }
     }
 
+    /// What the door shows while nothing else happens.
     fn show_standing(&mut self) {
-        let Some(panel) = &self.panel else { return };
         let now = self.clock.tick();
-        self.shown = self.shown.filter(|(_, until)| now < *until);
+        self.asked = self.asked.filter(|(_, until)| now < *until);
         let alarm = self.conditions.active().any(|alarm| !alarm.is_silent());
-        panel.show(match (self.shown, self.door.mode()) {
-            (Some((momentary, _)), _) => momentary,
+        if let Some((asked, _)) = self.asked {
+            return self.show(asked);
+        }
+        self.show(match self.door.mode() {
             _ if self.warning => Indication::HeldOpenWarning,
             _ if alarm => Indication::Alarm,
-            (_, Mode::Lockdown) => Indication::Lockdown,
-            (_, Mode::Unlocked) => Indication::Unlocked,
-            _ if self.offline => Indication::Offline,
-            _ => Indication::Ready,
+            Mode::Lockdown => Indication::Lockdown,
+            Mode::Unlocked => Indication::Unlocked,
+            Mode::Normal if self.offline => Indication::Offline,
+            Mode::Normal => Indication::Ready,
         });
     }
 }
