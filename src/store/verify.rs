@@ -170,13 +170,14 @@ impl Store {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let seq = to_u64(row.get(0)?)?;
-            if seq > last.seq + 1 {
+            let stored = stored_hash(row)?;
+            // A database that was replaced leaves numbers out, and its first event says so.
+            let is_linked = seq == last.seq + 1 || is_restoration(row, &last)?;
+            if !is_linked && seq > last.seq {
                 let (from, through) = (last.seq + 1, seq - 1);
                 report.add(Finding::Missing { from, through });
             }
-            let stored = stored_hash(row)?;
             // After a gap there is nothing to compare the first hash with.
-            let is_linked = seq == last.seq + 1;
             if (is_linked && computed(row, seq, last.hash)? != stored)
                 || seq <= report.start.seq
                 || !is_consistent(row, seq, &mut pruned)
@@ -241,6 +242,15 @@ pub(super) fn contradiction(
         .optional()?
     };
     Ok((found != Some(checkpoint.hash)).then_some(Finding::Rewritten { checkpoint, found }))
+}
+
+/// Whether a row says that the database was replaced by one that ended with `last`.
+fn is_restoration(row: &Row<'_>, last: &Head) -> Result<bool, StoreError> {
+    let (kind, data): (String, String) = (row.get(3)?, row.get(4)?);
+    let known = serde_json::from_str::<serde_json::Value>(&data)
+        .ok()
+        .and_then(|data| data["last_known_seq"].as_u64());
+    Ok(kind == "record.restored" && known == Some(last.seq))
 }
 
 /// The hash column; `None` when it was emptied.

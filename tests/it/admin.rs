@@ -341,7 +341,7 @@ fn a_person_is_set_and_their_pin_is_nowhere_to_be_read() {
         (
             ["people", "set", "Ada", "--pin"],
             "123\n",
-            "a PIN has 4 to 12 digits",
+            "a PIN is 4 to 12 digits",
         ),
         (
             ["people", "set", "Bob", "--duress-pin"],

@@ -385,6 +385,11 @@ fn a_database_from_before_the_chain_is_chained_once() {
         "ALTER TABLE events DROP COLUMN by; ALTER TABLE events DROP COLUMN clock_synced;
          ALTER TABLE events DROP COLUMN hash;
          DROP TABLE chain; DROP TABLE chain_start; DROP TABLE checkpoints;
+         DROP TABLE person_groups; DROP TABLE groups; DROP TABLE schedules; DROP TABLE holidays;
+         DROP TABLE presence; DROP TABLE orders; DROP TABLE conditions; DROP TABLE rules_revision;
+         ALTER TABLE persons DROP COLUMN duress_hash; ALTER TABLE persons DROP COLUMN pin_hash;
+         ALTER TABLE persons DROP COLUMN valid_from; ALTER TABLE persons DROP COLUMN valid_until;
+         ALTER TABLE persons DROP COLUMN extended;
          DELETE FROM refinery_schema_history WHERE version >= 4;",
     )
     .unwrap();

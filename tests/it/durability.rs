@@ -206,8 +206,9 @@ fn a_backup_that_is_broken_off_or_fails_leaves_the_one_before() {
     let newest = std::fs::read(&file.backup).unwrap();
 
     // A damaged database makes no backup.
+    let store = file.open();
     damage(&file.path, "events_by_time");
-    let error = file.open().backup_to(&file.backup, go_on).unwrap_err();
+    let error = store.backup_to(&file.backup, go_on).unwrap_err();
     assert!(matches!(error, StoreError::Unsound { .. }), "{error}");
     assert_eq!(std::fs::read(&file.backup).unwrap(), newest);
     assert_eq!(std::fs::read(previous(&file.backup)).unwrap(), before);

@@ -54,10 +54,12 @@ impl Relay for SimulatedRelay {
         if let (Some(file), Some(path)) = (&mut self.file, &self.config.transitions) {
             let time = rfc3339_millis(jiff::Timestamp::now());
             let line = json!({"time": time, "lock": lock, "level": level, "pin": self.config.pin});
-            writeln!(file, "{line}").map_err(|source| RelayError::Transitions {
-                path: path.clone(),
-                source,
-            })?;
+            // In one piece: a kill must not leave half a line.
+            file.write_all(format!("{line}\n").as_bytes())
+                .map_err(|source| RelayError::Transitions {
+                    path: path.clone(),
+                    source,
+                })?;
         }
         self.lock = Some(lock);
         Ok(())
