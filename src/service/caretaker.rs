@@ -1,7 +1,7 @@
-//! The caretaker's thread: room on the disk, and backups.
+//! The caretaker's thread: room on the disk, backups, and the [archivist](super::archivist)'s work.
 //!
 //! It tells the keeper of the storage alarm and never touches the relay, nor the record but by
-//! reading it. Whatever fails here is logged and an alarm; it never ends the service.
+//! reading it and through the archivist. Whatever fails here is logged and an alarm; it never ends the service.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::archivist::Archivist;
 use super::keeper::Message;
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::conditions::Source;
@@ -39,6 +40,7 @@ pub(super) struct Caretaker {
     space: SpaceWatch,
     troubles: Troubles,
     backup_at: Option<Tick>,
+    archivist: Archivist,
 }
 
 /// The reasons for one alarm: it begins with the first and ends with the last.
@@ -48,17 +50,20 @@ struct Troubles {
     replaced: bool,
     low: bool,
     no_backup: bool,
+    /// No checkpoint can be signed, or the record contradicts the last one.
+    unsigned: bool,
 }
 
 impl Troubles {
     fn any(&self) -> bool {
-        self.replaced || self.low || self.no_backup
+        self.replaced || self.low || self.no_backup || self.unsigned
     }
 }
 
 impl Caretaker {
     pub(super) fn new(
         config: &StoreConfig,
+        archivist: Archivist,
         recovery: Option<&Recovery>,
         clock: Arc<dyn Clock>,
         keeper: Sender<Message>,
@@ -90,6 +95,7 @@ impl Caretaker {
             }),
             backup,
             clock,
+            archivist,
         }
     }
 
@@ -97,6 +103,7 @@ impl Caretaker {
     pub(super) fn run(mut self, ended: &Receiver<()>) {
         loop {
             self.look_at_space();
+            self.look_at_record();
             if self.backup_at.is_some_and(|at| self.clock.tick() >= at) {
                 self.back_up();
             }
@@ -128,6 +135,20 @@ impl Caretaker {
                 self.settle();
             }
             None => {}
+        }
+    }
+
+    fn look_at_record(&mut self) {
+        match self.archivist.look(&self.clock.moment(), false) {
+            Ok(()) if self.troubles.unsigned => {
+                self.troubles.unsigned = false;
+                self.settle();
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.troubles.unsigned = true;
+                self.raise(format!("the record cannot be looked after: {error}"));
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
+mod archivist;
 mod caretaker;
 mod inputs;
 pub mod keeper;
@@ -36,6 +37,7 @@ use crate::store::recover::{self, Recovery};
 use crate::store::{InstanceLock, Store, StoreError};
 use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
+use archivist::Archivist;
 use caretaker::Caretaker;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message};
@@ -266,6 +268,9 @@ async fn supervise(
     let _ = watcher.join();
     let _ = to_keeper.send(Message::Stop);
     let kept = keeper.join();
+    if let Err(error) = Archivist::new(config).look(&clock.moment(), true) {
+        tracing::error!(%error, "the end of the record is not signed");
+    }
     // The keeper's share of the handle went with its thread.
     if let Some(pump) = pump.and_then(Arc::into_inner) {
         pump.shutdown(FAREWELL);
@@ -288,10 +293,11 @@ fn start_caretaker(
     keeper: &mpsc::Sender<Message>,
     clock: &Arc<dyn Clock>,
     stop: &Arc<AtomicBool>,
-    notices: &UnboundedSender<Notice>,
+    notices: &Notices,
 ) -> Result<mpsc::Sender<()>, ServiceError> {
     let caretaker = Caretaker::new(
         &config.store,
+        Archivist::new(config),
         recovery,
         Arc::clone(clock),
         keeper.clone(),

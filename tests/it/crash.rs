@@ -75,7 +75,7 @@ fn claim(began: Tick) -> Claim {
 fn a_kill_at_any_instant_leaves_a_record_that_adds_up() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let kills: u64 = number("DOORWARD_CRASH_KILLS").unwrap_or(60);
-    let seed: u64 = number("DOORWARD_CRASH_SEED").unwrap_or_else(|| rand_seed());
+    let seed: u64 = number("DOORWARD_CRASH_SEED").unwrap_or_else(rand_seed);
     println!("DOORWARD_CRASH_KILLS={kills} DOORWARD_CRASH_SEED={seed}");
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
 

@@ -286,11 +286,11 @@ fn on_a_full_disk_nobody_is_let_in_and_nothing_is_forgotten() {
     let mut events = Vec::new();
     wait_for("the alarm is over and all is recorded", PATIENCE, || {
         events = door.json_inside(service.pid(), &["events", "list"]);
-        let alarms = events
+        let mut alarms = events
             .iter()
             .filter(|event| event["data"]["alarm"] == "storage");
         alarms
-            .last()
+            .next_back()
             .is_some_and(|event| event["kind"] == "alarm.cleared")
     });
     let kinds: Vec<&str> = events

@@ -1,0 +1,96 @@
+//! The archivist signs how far the record goes, and lets old events go.
+//!
+//! Called by the caretaker, and once more when the service ends; never by the keeper, whose relay
+//! must not wait for either. Flows in: time. Flows out: checkpoints for the broker, and a shorter
+//! record.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::audit::{KeyError, open_signer};
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::event::checkpoint::due;
+use crate::event::wire::Wire;
+use crate::store::{Store, StoreError};
+
+/// How often old events are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Events deleted in one transaction: the keeper may have to wait for it.
+const PRUNE_AT_ONCE: usize = 500;
+
+/// Why the archivist could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ArchivistError {
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The store cannot be used, or contradicts what was published.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What it keeps, and by which rules.
+#[derive(Debug, Clone)]
+pub(super) struct Archivist {
+    database: PathBuf,
+    wire: Option<Wire>,
+    key: PathBuf,
+    issuer: String,
+    every: Duration,
+    keep: Option<Duration>,
+    pruned: Option<crate::clock::Tick>,
+}
+
+impl Archivist {
+    pub(super) fn new(config: &Config) -> Self {
+        let audit = &config.audit;
+        let days = u64::from(audit.keep_days);
+        Self {
+            database: config.store.path.clone(),
+            wire: config.wire(),
+            key: audit.key_path(&config.store.path),
+            issuer: config.source(),
+            every: Duration::from_secs(u64::from(audit.checkpoint_every_min) * 60),
+            keep: (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60)),
+            pruned: None,
+        }
+    }
+
+    /// Does what is due; `stop` says that the service ends, so that the last events are covered.
+    ///
+    /// # Errors
+    /// When the key or the store cannot be used, or the record contradicts the last checkpoint.
+    pub(super) fn look(&mut self, now: &Moment, stop: bool) -> Result<(), ArchivistError> {
+        let mut store = Store::open(&self.database, self.wire.clone())?;
+        store.set_clock_synced(now.clock_trusted);
+        if let Some(keep) = self.keep
+            && !stop
+            && self
+                .pruned
+                .is_none_or(|at| now.tick.since(at) >= PRUNE_EVERY)
+        {
+            let mut events = 0;
+            loop {
+                match store.prune(now.wall, keep, PRUNE_AT_ONCE)? {
+                    0 => break,
+                    some => events += some,
+                }
+            }
+            if events > 0 {
+                tracing::info!(events, "old events were deleted");
+            }
+            self.pruned = Some(now.tick);
+        }
+        let last = store.last_checkpoint()?;
+        // One from the future was made by another clock: it says nothing about how long ago.
+        let ago = |made| Duration::try_from(now.wall.duration_since(made)).unwrap_or(self.every);
+        let last = last.as_ref().map(|(head, made)| (head, ago(*made)));
+        if due(self.every, last, &store.head()?, stop) {
+            let signer = open_signer(&self.key, self.issuer.clone())?;
+            let checkpoint = store.checkpoint(now.wall, &signer)?;
+            tracing::info!(seq = checkpoint.claims.seq, "checkpoint signed");
+        }
+        Ok(())
+    }
+}
