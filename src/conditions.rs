@@ -29,6 +29,8 @@ pub enum Source {
     Visitor,
     /// The door's own inputs and relay.
     Door,
+    /// A wire to the door that cannot be read.
+    Input,
     /// The record that does not reach the disk.
     Journal,
     /// Free space, backups and the state of the database file.

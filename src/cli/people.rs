@@ -11,7 +11,7 @@ use doorward::config::Config;
 use doorward::enroll::separation::{Held, Limits, Separation};
 use doorward::event::PersonRef;
 use doorward::gallery::Gallery;
-use doorward::store::{Person, PersonStatus, Store};
+use doorward::store::{Person, PersonStatus, Site, Store};
 use doorward::vision::Embedding;
 use doorward::vision::pack::ModelPack;
 
@@ -118,7 +118,11 @@ impl Args {
                 }
             }
             Verb::Rename { name, new_name } => {
+                let before = store.person(&name)?.name;
                 let person = store.rename(now, &name, &new_name)?;
+                if let Some(site) = site(&config)? {
+                    site.rename(&before, &person.name)?;
+                }
                 report(context, "renamed", &person)?;
             }
             Verb::Suspend { name } => {
@@ -131,9 +135,12 @@ impl Args {
             }
             Verb::Remove { name } => {
                 let person = store.remove(now, &name)?;
+                if let Some(site) = site(&config)? {
+                    site.forget(&person.name)?;
+                }
                 report(context, "removed", &person)?;
             }
-            Verb::Set(args) => return args.run(context, &mut store),
+            Verb::Set(args) => return args.run(context, &config, &mut store),
             Verb::Export(args) => return args.run(context, &store),
             Verb::Import(args) => return args.run(context, &mut store),
             Verb::Reenroll(args) => return args.run(context),
@@ -141,6 +148,14 @@ impl Args {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// What the doors of the site share, where they do.
+fn site(config: &Config) -> anyhow::Result<Option<Site>> {
+    let file = config.access.site_file.as_ref();
+    Ok(file
+        .map(|file| Site::open(file, &config.door.name))
+        .transpose()?)
 }
 
 fn print_list(people: &[Person], model_id: Option<&str>) -> anyhow::Result<()> {

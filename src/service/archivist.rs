@@ -11,7 +11,6 @@ use crate::audit::{KeyError, open_signer};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::event::checkpoint::due;
-use crate::event::wire::Wire;
 use crate::store::{Store, StoreError};
 
 /// How often old events are looked for.
@@ -31,10 +30,9 @@ pub(super) enum ArchivistError {
 }
 
 /// What it keeps, and by which rules.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Archivist {
-    database: PathBuf,
-    wire: Option<Wire>,
+    store: Store,
     key: PathBuf,
     issuer: String,
     every: Duration,
@@ -43,18 +41,19 @@ pub(super) struct Archivist {
 }
 
 impl Archivist {
-    pub(super) fn new(config: &Config) -> Self {
+    /// Opens the store now: one that is opened when it is needed might be made anew in the place
+    /// of one that vanished.
+    pub(super) fn new(config: &Config) -> Result<Self, StoreError> {
         let audit = &config.audit;
         let days = u64::from(audit.keep_days);
-        Self {
-            database: config.store.path.clone(),
-            wire: config.wire(),
+        Ok(Self {
+            store: Store::open(&config.store.path, config.wire())?,
             key: audit.key_path(&config.store.path),
             issuer: config.source(),
             every: Duration::from_secs(u64::from(audit.checkpoint_every_min) * 60),
             keep: (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60)),
             pruned: None,
-        }
+        })
     }
 
     /// Does what is due; `stop` says that the service ends, so that the last events are covered.
@@ -62,7 +61,8 @@ impl Archivist {
     /// # Errors
     /// When the key or the store cannot be used, or the record contradicts the last checkpoint.
     pub(super) fn look(&mut self, now: &Moment, stop: bool) -> Result<(), ArchivistError> {
-        let mut store = Store::open(&self.database, self.wire.clone())?;
+        let store = &mut self.store;
+        store.ensure_in_place()?;
         store.set_clock_synced(now.clock_trusted);
         if let Some(keep) = self.keep
             && !stop

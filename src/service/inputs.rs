@@ -1,7 +1,8 @@
 //! The threads that listen to what is wired to the door: contact, exit button, keypad.
 //!
-//! Each tells the keeper what it hears and decides nothing. An input that fails is an alarm of its
-//! own, and is tried again; it never ends the service. Flows in: levels and keys. Flows out:
+//! Each tells the keeper what it hears and decides nothing. An input that fails is logged and tried
+//! again, and never ends the service; of the contact, by which a forced door is noticed, it is an
+//! alarm. Flows in: levels and keys. Flows out:
 //! [`Message`]s.
 
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use std::time::Duration;
 use super::keeper::Message;
 use super::{Notices, ServiceError, start};
 use crate::clock::Clock;
+use crate::conditions::Source;
 use crate::config::{Config, InputWiring};
-use crate::event::Contact;
+use crate::event::{Alarm, Contact};
 use crate::gpio::debounce::Debounce;
 use crate::gpio::input;
 use crate::gpio::keypad::{self, watch_keypad};
@@ -32,16 +34,23 @@ impl Listening<'_> {
     /// Starts a thread for everything that is wired.
     pub(super) fn start(&self) -> Result<(), ServiceError> {
         if let Some(contact) = &self.config.contact {
-            self.input("contact", &contact.wiring(), |active| {
-                Message::Contact(if active {
-                    Contact::Open
-                } else {
-                    Contact::Closed
-                })
-            })?;
+            self.input(
+                "contact",
+                &contact.wiring(),
+                Some(Alarm::ContactFault),
+                |active| {
+                    Message::Contact(if active {
+                        Contact::Open
+                    } else {
+                        Contact::Closed
+                    })
+                },
+            )?;
         }
         if let Some(rex) = &self.config.rex {
-            self.input("rex", &rex.wiring(), |pressed| Message::Rex { pressed })?;
+            self.input("rex", &rex.wiring(), None, |pressed| Message::Rex {
+                pressed,
+            })?;
         }
         self.keypad()
     }
@@ -51,21 +60,32 @@ impl Listening<'_> {
         &self,
         name: &'static str,
         wiring: &InputWiring,
+        alarm: Option<Alarm>,
         message: impl Fn(bool) -> Message + Send + 'static,
     ) -> Result<(), ServiceError> {
         let mut line = input::open(wiring, name)?;
         let debounce = Debounce::new(Duration::from_millis(wiring.debounce_ms.into()), None);
         let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
         let keeper = self.keeper.clone();
+        // The keeper only goes away when the service ends: then nobody is left to be told.
         start(name, self.notices, move || {
             watch_input(
                 line.as_mut(),
                 debounce,
                 clock.as_ref(),
                 &stop,
-                // The keeper only goes away when the service ends.
-                |active| drop(keeper.send(message(active))),
-                |error| tracing::error!(%error, "an input fails; trying again"),
+                |active| {
+                    let _ = keeper.send(message(active));
+                    if let Some(alarm) = alarm {
+                        let _ = keeper.send(fault(alarm, None));
+                    }
+                },
+                |error| {
+                    tracing::error!(%error, "an input fails; trying again");
+                    if let Some(alarm) = alarm {
+                        let _ = keeper.send(fault(alarm, Some(error.to_string())));
+                    }
+                },
             );
             Ok(())
         })?;
@@ -90,5 +110,14 @@ impl Listening<'_> {
             Ok(())
         })?;
         Ok(())
+    }
+}
+
+/// An input that cannot be read, or that moves again.
+fn fault(alarm: Alarm, detail: Option<String>) -> Message {
+    Message::Alarm {
+        alarm,
+        source: Source::Input,
+        detail,
     }
 }

@@ -233,6 +233,7 @@ async fn supervise(
         stop: Arc::clone(&stop),
     };
     let watcher = start("vision", &notices, move || watcher.run())?;
+    let mut archivist = Archivist::new(config)?;
     let _caretaking = start_caretaker(
         config,
         recovery.as_ref(),
@@ -268,7 +269,7 @@ async fn supervise(
     let _ = watcher.join();
     let _ = to_keeper.send(Message::Stop);
     let kept = keeper.join();
-    if let Err(error) = Archivist::new(config).look(&clock.moment(), true) {
+    if let Err(error) = archivist.look(&clock.moment(), true) {
         tracing::error!(%error, "the end of the record is not signed");
     }
     // The keeper's share of the handle went with its thread.
@@ -297,7 +298,7 @@ fn start_caretaker(
 ) -> Result<mpsc::Sender<()>, ServiceError> {
     let caretaker = Caretaker::new(
         &config.store,
-        Archivist::new(config),
+        Archivist::new(config)?,
         recovery,
         Arc::clone(clock),
         keeper.clone(),

@@ -89,6 +89,18 @@ impl Site {
         Ok(())
     }
 
+    /// Somebody has another name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn rename(&self, person: &str, new_name: &str) -> Result<(), StoreError> {
+        self.conn.execute(
+            "UPDATE OR REPLACE presence SET person = ? WHERE person = ?",
+            [new_name, person],
+        )?;
+        Ok(())
+    }
+
     /// Nobody knows any more where somebody is.
     ///
     /// # Errors
@@ -195,7 +207,10 @@ mod tests {
         let presence = inner.presence("ada").unwrap().unwrap();
         assert_eq!(presence.area.as_deref(), Some("lobby"));
         assert_eq!((presence.door.as_str(), presence.at), ("outer", at));
-        inner.forget("ADA").unwrap();
+        inner.rename("Ada", "Ada Lovelace").unwrap();
         assert_eq!(outer.presence("Ada").unwrap(), None);
+        assert!(outer.presence("Ada Lovelace").unwrap().is_some());
+        inner.forget("ADA LOVELACE").unwrap();
+        assert_eq!(outer.presence("Ada Lovelace").unwrap(), None);
     }
 }

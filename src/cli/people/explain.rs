@@ -4,7 +4,7 @@ use doorward::access::{Policy, explain};
 use doorward::clock::Timestamp;
 use doorward::config::Config;
 use doorward::event::Mode;
-use doorward::store::{Site, Store};
+use doorward::store::Store;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -49,8 +49,7 @@ impl Args {
         let Some(mut subject) = store.subject(person.id)? else {
             anyhow::bail!("{} was removed just now", person.name);
         };
-        if let Some(file) = &config.access.site_file {
-            let site = Site::open(file, &config.door.name)?;
+        if let Some(site) = super::site(config)? {
             subject.presence = site.presence(&person.name)?;
         }
         let order = store.mode_order(&policy.door, at)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use doorward::clock::Timestamp;
-use doorward::store::{PersonChange, PinHash, Store};
+use doorward::config::Config;
+use doorward::event::Event;
+use doorward::store::{FieldChange, PersonChange, PinHash, Store};
 use jiff::civil::{Date, DateTime};
 
 use super::super::groups::Switch;
@@ -89,7 +91,12 @@ fn bound(text: &str, of_date: impl Fn(Date) -> Option<DateTime>) -> Result<Bound
 }
 
 impl Args {
-    pub(super) fn run(self, context: &Context, store: &mut Store) -> anyhow::Result<Outcome> {
+    pub(super) fn run(
+        self,
+        context: &Context,
+        config: &Config,
+        store: &mut Store,
+    ) -> anyhow::Result<Outcome> {
         let set = |groups: Vec<String>| groups.into_iter().collect::<BTreeSet<_>>();
         let mut change = PersonChange {
             groups: (!self.groups.is_empty()).then(|| set(self.groups)),
@@ -112,7 +119,22 @@ impl Args {
         } else if change == PersonChange::default() {
             anyhow::bail!("nothing to set; see doorward people set --help");
         }
-        let difference = store.set_person(Timestamp::now(), &self.name, &change)?;
+        let now = Timestamp::now();
+        let mut difference = store.set_person(now, &self.name, &change)?;
+        if self.forget_presence
+            && let Some(site) = super::site(config)?
+            && let Some(presence) = site.presence(&difference.person.name)?
+        {
+            site.forget(&difference.person.name)?;
+            let person = difference.person.clone();
+            let changes = vec!["presence: forgotten".to_owned()];
+            store.record(now, Event::PersonChanged { person, changes })?;
+            difference.fields.push(FieldChange {
+                field: "presence".into(),
+                before: Some(presence.area.unwrap_or(presence.door)),
+                after: None,
+            });
+        }
         if context.json {
             context.print_json(&difference)?;
         } else if difference.fields.is_empty() {

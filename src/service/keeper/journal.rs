@@ -134,7 +134,7 @@ impl Journal {
             }
             Err(error) => {
                 if self.retry_at.is_none() {
-                    tracing::error!(%error, "events cannot be recorded; nobody is let in until they can");
+                    tracing::error!(%error, "events cannot be recorded; they are kept in memory until they can");
                 }
                 self.retry_at = Some(now + RETRY);
                 if error.needs_restart() {

@@ -114,8 +114,8 @@ pub struct Keeper {
     interlock: Vec<String>,
     /// What the site knows of this door.
     engaged: bool,
-    /// Somebody who was granted and has not been seen to pass yet.
-    entering: Option<Subject>,
+    /// Those who were granted and have not been seen to pass yet.
+    entering: Vec<Subject>,
     /// The rules' revision that is in force.
     revision: Option<i64>,
     looked: Option<Tick>,
@@ -164,7 +164,7 @@ impl Keeper {
             site,
             interlock: config.access.interlock.clone(),
             engaged: false,
-            entering: None,
+            entering: Vec::new(),
             revision: None,
             looked: None,
             secure_at: None,
@@ -456,7 +456,13 @@ impl Keeper {
 
     fn keep(&mut self, event: Event) {
         self.journal.keep(self.clock.now(), event);
-        let detail = "events cannot be written; nobody is let in".to_owned();
+        let detail = match self.on_storage_failure {
+            OnStorageFailure::Deny => "events cannot be written; nobody is let in",
+            OnStorageFailure::Grant => {
+                "events cannot be written; people are let in, and the record is in memory only"
+            }
+        };
+        let detail = detail.to_owned();
         if let Some(raised) = self
             .conditions
             .raise(Alarm::Storage, Source::Journal, detail)
@@ -517,3 +523,6 @@ impl Keeper {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

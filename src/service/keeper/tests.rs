@@ -1,0 +1,234 @@
+//! The keeper over random visits, buttons and failures of the disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::*;
+use crate::config::{ContactConfig, RexConfig};
+use crate::event::PersonRef;
+use crate::gpio::relay::RelayError;
+use crate::presentation::{Identity, TrackId};
+use crate::store::{NewTemplate, PersonStatus};
+
+/// Milliseconds, moved by hand.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(self.tick().0).unwrap()
+    }
+    fn tick(&self) -> Tick {
+        Tick(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+    fn trusted(&self) -> bool {
+        true
+    }
+}
+
+/// Looks into the database, as somebody else would, whenever it is commanded.
+struct Witness {
+    database: PathBuf,
+    seen: Sender<(Lock, Option<String>)>,
+}
+
+impl Relay for Witness {
+    fn set(&mut self, lock: Lock) -> Result<(), RelayError> {
+        self.seen.send((lock, newest(&self.database))).unwrap();
+        Ok(())
+    }
+}
+
+/// Kind of the newest event on the disk.
+fn newest(database: &Path) -> Option<String> {
+    let conn = Connection::open(database).unwrap();
+    conn.query_row(
+        "SELECT kind FROM events ORDER BY seq DESC LIMIT 1",
+        [],
+        |row| row.get(0),
+    )
+    .ok()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Visit,
+    Press(bool),
+    Move(Contact),
+    Disk { works: bool },
+    Wait(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Visit),
+        2 => any::<bool>().prop_map(Step::Press),
+        2 => any::<bool>().prop_map(|open| {
+            Step::Move(if open { Contact::Open } else { Contact::Closed })
+        }),
+        2 => any::<bool>().prop_map(|works| Step::Disk { works }),
+        4 => (0u64..9_000).prop_map(Step::Wait),
+    ]
+}
+
+/// What a run left behind.
+struct Run {
+    /// Relay commands, each with the newest event on the disk at that instant, and whether the
+    /// exit button was pressed then.
+    commands: Vec<(Lock, Option<String>, bool)>,
+    released: usize,
+    whole: bool,
+    gaps: bool,
+}
+
+fn run(steps: &[Step], on_storage_failure: OnStorageFailure) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("door.db");
+    let mut store = Store::open(&database, None).unwrap();
+    let template = NewTemplate {
+        model_id: "test".into(),
+        embedding: vec![1.0],
+        quality: 1.0,
+        image_sha256: "0".repeat(64),
+        photo: None,
+    };
+    let person: PersonRef = store
+        .enroll(Timestamp::UNIX_EPOCH, "Ada", &[template])
+        .unwrap()
+        .person;
+    let mut config = Config {
+        contact: Some(ContactConfig::default()),
+        rex: Some(RexConfig::default()),
+        ..Config::default()
+    };
+    config.audit.on_storage_failure = on_storage_failure;
+    let clock = Arc::new(HandClock::default());
+    let (seen, witnessed) = mpsc::channel();
+    let relay = Box::new(Witness {
+        database: database.clone(),
+        seen,
+    });
+    let committed = Box::new(|| {});
+    let mut keeper = Keeper::new(&config, store, relay, None, clock.clone(), committed).unwrap();
+    keeper.begin().unwrap();
+    let raw = Connection::open(&database).unwrap();
+    let mut commands = Vec::new();
+    let mut pressed = false;
+    let mut sabotaged = false;
+    for step in steps {
+        match *step {
+            Step::Visit => {
+                let claim = Claim {
+                    track: TrackId(0),
+                    identity: Identity::Member {
+                        member: 0,
+                        similarity: 0.9,
+                        liveness: None,
+                    },
+                    observations: 3,
+                    began: clock.tick(),
+                };
+                let member = Some(Member {
+                    person: person.clone(),
+                    status: PersonStatus::Active,
+                });
+                keeper.told(Message::Claim { claim, member });
+            }
+            Step::Press(now) => {
+                pressed = now;
+                keeper.told(Message::Rex { pressed });
+            }
+            Step::Move(contact) => keeper.told(Message::Contact(contact)),
+            Step::Disk { works } if works == sabotaged => {
+                sabotaged = !works;
+                raw.execute_batch(if works {
+                    "DROP TRIGGER sabotage"
+                } else {
+                    "CREATE TRIGGER sabotage BEFORE INSERT ON events
+                     BEGIN SELECT RAISE(ABORT, 'no'); END"
+                })
+                .unwrap();
+            }
+            Step::Disk { .. } => {}
+            Step::Wait(ms) => {
+                clock.0.fetch_add(ms, Ordering::Relaxed);
+            }
+        }
+        keeper.due();
+        commands.extend(
+            witnessed
+                .try_iter()
+                .map(|(lock, kind)| (lock, kind, pressed)),
+        );
+    }
+    if sabotaged {
+        raw.execute_batch("DROP TRIGGER sabotage").unwrap();
+    }
+    clock.0.fetch_add(60_000, Ordering::Relaxed);
+    keeper.due();
+    drop(keeper.end());
+    commands.extend(witnessed.try_iter().map(|(lock, kind)| (lock, kind, false)));
+    let store = Store::open(&database, None).unwrap();
+    let events = store.events(&Default::default()).unwrap();
+    Run {
+        released: events
+            .iter()
+            .filter(|event| matches!(event.event, Event::DoorReleased { .. }))
+            .count(),
+        whole: store.verify(None).unwrap().is_whole(),
+        gaps: events.iter().zip(1..).any(|(event, seq)| event.seq != seq),
+        commands,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Invariants 1, 2 and 3.
+    #[test]
+    fn nothing_is_released_without_its_record_but_for_an_exit_and_the_record_adds_up(
+        steps in prop::collection::vec(any_step(), 1..40),
+    ) {
+        let run = run(&steps, OnStorageFailure::Deny);
+        let mut releases = 0;
+        for (lock, newest, pressed) in &run.commands {
+            if *lock == Lock::Released {
+                releases += 1;
+                let recorded = newest.as_deref() == Some("door.released");
+                prop_assert!(recorded || *pressed, "released on {newest:?}");
+            }
+        }
+        prop_assert_eq!(run.commands.last().map_or(Lock::Secured, |last| last.0), Lock::Secured);
+        prop_assert_eq!(run.released, releases, "what could not be written then is written later");
+        prop_assert!(run.whole);
+        prop_assert!(!run.gaps);
+    }
+}
+
+#[test]
+fn with_grant_on_storage_failure_the_door_opens_and_the_record_follows() {
+    let steps = [
+        Step::Disk { works: false },
+        Step::Visit,
+        Step::Wait(10_000),
+        Step::Disk { works: true },
+        Step::Wait(6_000),
+    ];
+    let denied = run(&steps, OnStorageFailure::Deny);
+    assert!(
+        denied
+            .commands
+            .iter()
+            .all(|(lock, ..)| *lock == Lock::Secured)
+    );
+    assert_eq!(denied.released, 0);
+    let granted = run(&steps, OnStorageFailure::Grant);
+    let released = |(lock, ..): &&(Lock, _, _)| *lock == Lock::Released;
+    assert_eq!(granted.commands.iter().filter(released).count(), 1);
+    assert_eq!(granted.released, 1, "written when the disk works again");
+    assert!(granted.whole && !granted.gaps);
+}
