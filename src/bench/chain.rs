@@ -5,7 +5,6 @@
 //! after their commit.
 
 use std::path::Path;
-use std::time::Duration;
 
 use opencv::core::Mat;
 
@@ -15,8 +14,9 @@ use crate::camera::SceneWatch;
 use crate::clock::{Tick, Timestamp};
 use crate::config::{Config, RelayConfig, RelayDriver};
 use crate::door::relay::{self, Relay};
-use crate::door::{Door, Effect, Input, step};
+use crate::door::{Door, Effect, Input, Settings, step};
 use crate::event::Event;
+use crate::event::wire::Lock;
 use crate::gallery::Gallery;
 use crate::pipeline::Pipeline;
 use crate::presentation::{Claim, Report};
@@ -41,7 +41,7 @@ pub struct Chain {
     gallery: Gallery,
     store: Store,
     relay: Box<dyn Relay>,
-    release: Duration,
+    settings: Settings,
     door: Door,
 }
 
@@ -69,7 +69,7 @@ impl Chain {
             gallery,
             store: Store::open(&folder.join("bench.db"), config.wire())?,
             relay: relay::open(&simulated)?,
-            release: Duration::from_millis(config.relay.release_ms),
+            settings: Settings::from_config(config),
             door: Door::default(),
         })
     }
@@ -110,32 +110,52 @@ impl Chain {
     /// Decides, records, and only then moves the relay; true for a grant.
     fn decide(&mut self, claim: &Claim, now: Tick) -> Result<bool, BenchError> {
         let member = claim.identity.member().and_then(|m| self.gallery.member(m));
-        let (event, granted) = match decided(claim, member, now.since(claim.began)) {
-            Outcome::Granted(granted) => (Event::AccessGranted(granted), true),
-            Outcome::Denied(denied) => (Event::AccessDenied(denied), false),
+        let (event, person) = match decided(claim, member, now.since(claim.began)) {
+            Outcome::Granted(granted) => {
+                let person = granted.person.clone();
+                (Event::AccessGranted(granted), Some(person))
+            }
+            Outcome::Denied(denied) => (Event::AccessDenied(denied), None),
         };
         self.store.record(Timestamp::now(), event)?;
-        if granted {
-            let release = self.release;
-            self.input(Input::Granted { release }, now)?;
+        let granted = person.is_some();
+        if let Some(person) = person {
+            let extended = false;
+            self.input(Input::Granted { person, extended }, now)?;
         }
         Ok(granted)
     }
 
     fn input(&mut self, input: Input, now: Tick) -> Result<(), BenchError> {
-        let (door, effect) = step(self.door, input, now);
+        let door = std::mem::take(&mut self.door);
+        let (door, effects) = step(&self.settings, door, input, now);
         self.door = door;
-        let event = match effect {
-            None => return Ok(()),
-            Some(Effect::Release { cause, release }) => Event::DoorReleased {
-                cause,
-                release_ms: u64::try_from(release.as_millis()).ok(),
-                person: None,
-            },
-            Some(Effect::Secure { cause }) => Event::DoorSecured { cause },
-        };
-        self.relay.set(door.lock())?;
-        self.store.record(Timestamp::now(), event)?;
+        for effect in effects {
+            self.carry_out(effect)?;
+        }
+        Ok(())
+    }
+
+    /// A failed commit or relay ends the measurement, so the door need not hear of it.
+    fn carry_out(&mut self, effect: Effect) -> Result<(), BenchError> {
+        match effect {
+            Effect::Release { event, .. } => {
+                self.store.record(Timestamp::now(), event)?;
+                self.relay.set(Lock::Released)?;
+            }
+            Effect::Secure { event } => {
+                self.relay.set(Lock::Secured)?;
+                self.store.record(Timestamp::now(), event)?;
+            }
+            Effect::Record(event) => {
+                self.store.record(Timestamp::now(), event)?;
+            }
+            // Nothing but frames and time comes in here, so none of these comes out.
+            Effect::Raise { .. }
+            | Effect::Clear { .. }
+            | Effect::PreAlarm(_)
+            | Effect::Refused(_) => {}
+        }
         Ok(())
     }
 }

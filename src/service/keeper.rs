@@ -13,10 +13,10 @@ use std::time::Duration;
 use crate::access::{Outcome, decided};
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::door::relay::Relay;
-use crate::door::{Door, Effect, Input, step};
+use crate::door::{Door, Effect, Input, Settings, step};
 use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{
-    Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, PersonRef, SecureCause,
+    Alarm, Challenge, Challenged, Class, Denied, DenyReason, Event, Granted, SecureCause,
 };
 use crate::gallery::Member;
 use crate::presentation::{Claim, Identity};
@@ -60,12 +60,11 @@ pub(super) struct Keeper {
     store: Store,
     relay: Box<dyn Relay>,
     clock: Arc<dyn Clock>,
-    release: Duration,
+    settings: Settings,
     challenge_timeout: Duration,
     /// Tells the MQTT pump that there is something to send.
     committed: Box<dyn Fn() + Send>,
     door: Door,
-    last_person: Option<PersonRef>,
     alarms: BTreeSet<Alarm>,
     /// Set while a spoof is suspected: when that is over.
     attack_over_at: Option<Tick>,
@@ -82,7 +81,7 @@ impl Keeper {
         store: Store,
         relay: Box<dyn Relay>,
         clock: Arc<dyn Clock>,
-        release: Duration,
+        settings: Settings,
         challenge_timeout: Duration,
         committed: Box<dyn Fn() + Send>,
     ) -> Self {
@@ -90,11 +89,10 @@ impl Keeper {
             store,
             relay,
             clock,
-            release,
+            settings,
             challenge_timeout,
             committed,
             door: Door::default(),
-            last_person: None,
             alarms: BTreeSet::new(),
             attack_over_at: None,
             secure_at: None,
@@ -210,9 +208,8 @@ impl Keeper {
         // Not behind a backlog: by the time it is written, somebody else may stand at the door.
         if self.backlog.is_empty() && self.commit(self.clock.now(), event) {
             tracing::info!(person = %person.id, similarity, liveness, latency_ms, "access granted");
-            self.last_person = Some(person);
-            let release = self.release;
-            self.input(Input::Granted { release });
+            let extended = false;
+            self.input(Input::Granted { person, extended });
         } else {
             self.deny(Denied {
                 reason: DenyReason::StorageFailure,
@@ -283,30 +280,40 @@ impl Keeper {
     }
 
     fn input(&mut self, input: Input) {
-        let (door, effect) = step(self.door, input, self.clock.tick());
+        let door = std::mem::take(&mut self.door);
+        let (door, effects) = step(&self.settings, door, input, self.clock.tick());
         self.door = door;
+        for effect in effects {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Some(Effect::Release { cause, release }) => match self.relay.set(Lock::Released) {
-                Ok(()) => {
-                    let event = Event::DoorReleased {
-                        cause,
-                        release_ms: u64::try_from(release.as_millis()).ok(),
-                        person: self.last_person.take(),
-                    };
-                    tracing::info!(?cause, "door released");
+            Effect::Release { event, must_record } => {
+                if !must_record {
                     self.record(event);
+                } else if !self.commit(self.clock.now(), event) {
+                    return self.input(Input::ReleaseNotRecorded);
                 }
-                Err(error) => {
-                    tracing::error!(%error, "the relay does not release");
-                    self.input(Input::RelayFailed);
+                match self.relay.set(Lock::Released) {
+                    Ok(()) => tracing::info!("door released"),
+                    Err(error) => {
+                        tracing::error!(%error, "the relay does not release");
+                        self.input(Input::RelayFailed);
+                    }
                 }
-            },
-            Some(Effect::Secure { cause }) => {
-                self.secure_relay();
-                tracing::info!(?cause, "door secured");
-                self.record(Event::DoorSecured { cause });
             }
-            None => {}
+            Effect::Secure { event } => {
+                self.secure_relay();
+                tracing::info!("door secured");
+                self.record(event);
+            }
+            Effect::Record(event) => self.record(event),
+            Effect::Raise { alarm, detail } => self.alarm(alarm, Some(detail)),
+            Effect::Clear { alarm } => self.alarm(alarm, None),
+            Effect::PreAlarm(warns) => tracing::info!(warns, "the door has been open for long"),
+            Effect::Refused(refusal) => tracing::info!(?refusal, "not carried out"),
         }
     }
 

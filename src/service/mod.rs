@@ -22,6 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::door::Settings;
 use crate::door::relay::{self, Relay, RelayError};
 use crate::event::wire::Lock;
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
@@ -150,12 +151,11 @@ async fn supervise(
             pump.wake();
         }
     });
-    let release = Duration::from_millis(config.relay.release_ms);
     let mut keeper = Keeper::new(
         store,
         relay,
         Arc::clone(&clock),
-        release,
+        Settings::from_config(config),
         config.liveness.challenge_timeout(),
         committed,
     );
