@@ -24,3 +24,4 @@ mod store;
 mod support;
 mod trouble;
 mod vision;
+mod year;
