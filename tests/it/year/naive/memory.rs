@@ -57,23 +57,19 @@ impl Naive {
         (now < until).then(|| until - now)
     }
 
-    /// Until when the newest alarm of many denials stands, or stood.
-    pub(super) fn alarm_until(&self, site: &Site) -> Option<i64> {
+    /// Somebody was denied: perhaps that is one too many.
+    fn one_more(&mut self, site: &Site, tick: i64) {
         let window = i64::from(site.access.alarm_window_s) * 1000;
         let enough = site.access.alarm_after_denials as usize;
-        let (mut until, mut counted) = (None, Vec::new());
-        for &at in self.denials.iter().filter(|_| enough > 0) {
-            counted.retain(|&one| at - one < window);
-            counted.push(at);
-            let many = counted.len() >= enough;
-            if many {
-                counted.remove(0);
-            }
-            if many || until.is_some_and(|until| at < until) {
-                until = Some(at + window);
-            }
+        self.denials.retain(|&one| tick - one < window);
+        self.denials.push(tick);
+        let many = enough > 0 && self.denials.len() >= enough;
+        if many {
+            self.denials.remove(0);
         }
-        until
+        if many || self.alarm_until.is_some_and(|until| tick < until) {
+            self.alarm_until = Some(tick + window);
+        }
     }
 
     pub(super) fn denied(
@@ -94,7 +90,7 @@ impl Naive {
             self.tries[who].retain(|&at| at > old);
         }
         if alarming(reason) {
-            self.denials.push(tick);
+            self.one_more(site, tick);
         }
     }
 
@@ -113,7 +109,7 @@ impl Naive {
         (self.pin, self.second, self.first_entered) = (None, None, None);
         self.tries = vec![Vec::new(); site.people.len()];
         self.denials.clear();
-        self.looked = i64::MIN;
+        (self.alarm_until, self.looked) = (None, i64::MIN);
         self.schedule_said = false;
         for (wall, noted) in self.record.clone() {
             match noted {

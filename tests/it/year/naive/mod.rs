@@ -33,8 +33,9 @@ pub struct Naive {
     second: Option<Waiting>,
     /// Per person: their denials that count, since they were last granted.
     tries: Vec<Vec<i64>>,
-    /// Denials of anybody that count.
+    /// The newest denials of anybody that count, and until when there are or were too many.
     denials: Vec<i64>,
+    alarm_until: Option<i64>,
     /// When waits and alarms were last looked at.
     looked: i64,
     first_entered: Option<i64>,
@@ -55,6 +56,7 @@ impl Naive {
             second: None,
             tries: vec![Vec::new(); site.people.len()],
             denials: Vec::new(),
+            alarm_until: None,
             looked: i64::MIN,
             first_entered: None,
             inside: vec![None; site.people.len()],
@@ -135,7 +137,7 @@ impl Naive {
             self.knock(site, Knock::Schedule(unlocked), now, &mut deeds);
         }
         let waits = [&self.pin, &self.second].into_iter().flatten();
-        let until = self.alarm_until(site);
+        let until = self.alarm_until;
         // Due until somebody has looked at the clock since.
         let quiet = until
             .filter(|&until| until > self.looked)
@@ -300,16 +302,6 @@ impl Naive {
             outcomes.push(denied);
         }
         self.looked = now.tick;
-        // Nothing before a quiet time matters any more.
-        let window = i64::from(site.access.alarm_window_s) * 1000;
-        let (mut latest, mut quiet) = (i64::MIN, 0);
-        for (index, &at) in self.denials.iter().enumerate() {
-            if latest.saturating_add(2 * window) < at {
-                quiet = index;
-            }
-            latest = latest.max(at);
-        }
-        self.denials.drain(..quiet);
         let over = |wait: &mut Waiting| wait.until <= now.tick;
         let waits = [
             (self.pin.take_if(over), DenyReason::PinMissing),
