@@ -29,3 +29,4 @@ mod store;
 mod support;
 mod trouble;
 mod vision;
+mod year;

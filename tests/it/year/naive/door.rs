@@ -1,0 +1,486 @@
+//! The naive door: a handful of variables and an if for everything that `docs/door.md` and the
+//! documentation of `doorward::door` say. Nothing of the machine is called; only its settings and
+//! the words of its events are used.
+
+use doorward::door::{Refusal, Settings};
+use doorward::event::{Alarm, Contact, Mode, ModeSource, ReleaseCause, SecureCause};
+
+use crate::year::happening::Deed;
+
+/// What happens to the door.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Knock {
+    Granted(usize, bool),
+    Unlock,
+    Lock,
+    Operator(Option<(Mode, Option<i64>, Option<i64>)>),
+    Schedule(bool),
+    Contact(Contact),
+    Rex(bool),
+    Interlock(bool),
+    NotRecorded,
+    Tick,
+    RelayFailed,
+    Stop,
+}
+
+/// Why an opening that is not believed yet was or was not entitled.
+#[derive(Debug, Clone, Copy)]
+struct Entitled {
+    yes: bool,
+    longer: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct NaiveDoor {
+    pub released: bool,
+    held: bool,
+    until: i64,
+    for_rex: bool,
+    granted: bool,
+    used: bool,
+    longer: bool,
+    secured_at: Option<i64>,
+    hold_not_before: i64,
+    pub mode: Mode,
+    pub source: ModeSource,
+    mode_until: Option<i64>,
+    choice: Option<(Mode, Option<i64>, Option<i64>)>,
+    schedule: bool,
+    blocked: bool,
+    stopped: bool,
+    pub contact: Option<Contact>,
+    opened_at: Option<i64>,
+    rightly_open: bool,
+    may_stay_longer: bool,
+    counts_from: Option<i64>,
+    warned: bool,
+    held_open: bool,
+    forced: bool,
+    unused: u32,
+    contact_suspicious: bool,
+    moves: Vec<i64>,
+    bouncing: Option<(Contact, i64, Entitled)>,
+    pressed_since: Option<i64>,
+    stuck: bool,
+    relay_proven_at: Option<i64>,
+    deeds: Vec<Deed>,
+}
+
+fn ms(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap()
+}
+
+impl NaiveDoor {
+    pub fn engaged(&self) -> bool {
+        self.released || self.contact == Some(Contact::Open) || self.bouncing.is_some()
+    }
+
+    pub fn knock(&mut self, settings: &Settings, knock: Knock, now: i64) -> Vec<Deed> {
+        if self.stopped {
+            return Vec::new();
+        }
+        if !matches!(knock, Knock::NotRecorded | Knock::RelayFailed | Knock::Stop) {
+            while let Some(due) = self.due(settings).filter(|&due| due <= now) {
+                self.time(settings, due, now);
+                self.hold(now);
+            }
+        }
+        self.happen(settings, knock, now);
+        self.hold(now);
+        std::mem::take(&mut self.deeds)
+    }
+
+    /// When time alone does something next.
+    pub fn due(&self, settings: &Settings) -> Option<i64> {
+        if self.stopped {
+            return None;
+        }
+        let mut due = Vec::new();
+        if let Some((_, Some(ends), _)) = self.choice {
+            due.push(ends);
+        }
+        if self.released && !self.held && self.pressed_since.is_none() {
+            due.push(self.until);
+        }
+        if self.would_hold() {
+            due.push(self.hold_not_before);
+        }
+        if self.released {
+            due.extend(self.relay_proven_at);
+        }
+        if let (Some(rex), Some(since)) = (&settings.rex, self.pressed_since) {
+            due.push(since + ms(rex.stuck));
+        }
+        if let Some((_, since, _)) = self.bouncing {
+            due.push(since + 10_000);
+        }
+        if let Some((warn, alarm)) = self.open_too_long(settings) {
+            due.push(if self.warned || warn == alarm {
+                alarm
+            } else {
+                warn
+            });
+        }
+        due.into_iter().min()
+    }
+
+    fn would_hold(&self) -> bool {
+        self.mode == Mode::Unlocked && !self.released && !self.blocked && !self.stopped
+    }
+
+    /// When to warn and to raise the alarm of a door that stands open.
+    fn open_too_long(&self, settings: &Settings) -> Option<(i64, i64)> {
+        let contact = settings.contact.as_ref()?;
+        let from = self.counts_from.filter(|_| !self.held_open)?;
+        let limit = if self.may_stay_longer {
+            ms(contact.extended_held_open)
+        } else {
+            ms(contact.held_open)
+        };
+        let warn = (limit - ms(contact.pre_alarm)).max(0);
+        Some((from + warn, from + limit))
+    }
+
+    fn time(&mut self, settings: &Settings, due: i64, now: i64) {
+        if matches!(self.choice, Some((_, Some(ends), _)) if ends <= due) {
+            self.choice = None;
+            self.govern(due, now);
+        }
+        if self.released && self.relay_proven_at.is_some_and(|at| at <= due) {
+            self.relay_proven_at = None;
+            self.deeds.push(Deed::Cleared(Alarm::RelayFault));
+        }
+        if let (Some(rex), Some(since)) = (&settings.rex, self.pressed_since)
+            && since + ms(rex.stuck) <= due
+        {
+            self.pressed_since = None;
+            self.stuck = true;
+            if self.released && !self.held && self.until <= due {
+                self.secure(SecureCause::RexStuck, now);
+            }
+            self.deeds.push(Deed::Raised(Alarm::RexStuck));
+        }
+        if self.released && !self.held && self.until <= due && self.pressed_since.is_none() {
+            self.release_time_over(settings, now);
+        }
+        if let Some((warn, alarm)) = self.open_too_long(settings) {
+            if warn < alarm && warn <= due && !self.warned {
+                self.warned = true;
+                self.deeds.push(Deed::PreAlarm(true));
+            }
+            if alarm <= due {
+                self.held_open = true;
+                self.deeds.push(Deed::Raised(Alarm::HeldOpen));
+            }
+        }
+        if let Some((reading, since, entitled)) = self.bouncing
+            && since + 10_000 <= due
+        {
+            self.bouncing = None;
+            self.moves.clear();
+            self.deeds.push(Deed::Cleared(Alarm::ContactFault));
+            if self.contact != Some(reading) {
+                self.leaf_moves(settings, reading, entitled, since);
+            }
+        }
+    }
+
+    fn happen(&mut self, settings: &Settings, knock: Knock, now: i64) {
+        match knock {
+            Knock::Granted(who, longer) => {
+                if self.held {
+                    return;
+                }
+                if self.blocked {
+                    self.deeds.push(Deed::Refused(Refusal::Interlock));
+                    return;
+                }
+                let time = if longer {
+                    settings.extended_release
+                } else {
+                    settings.release
+                };
+                self.release(ReleaseCause::Grant, ms(time), Some(who), now);
+                self.granted = true;
+                if longer {
+                    self.longer = true;
+                    if self.counts_from.is_some() && !self.held_open {
+                        self.may_stay_longer = true;
+                        let later = self.open_too_long(settings);
+                        if self.warned && later.is_some_and(|(warn, _)| now < warn) {
+                            self.warned = false;
+                            self.deeds.push(Deed::PreAlarm(false));
+                        }
+                    }
+                }
+            }
+            Knock::Unlock => {
+                if self.mode == Mode::Lockdown {
+                    self.deeds.push(Deed::Refused(Refusal::Lockdown));
+                } else if self.held {
+                } else if self.blocked {
+                    self.deeds.push(Deed::Refused(Refusal::Interlock));
+                } else {
+                    self.release(ReleaseCause::Operator, ms(settings.release), None, now);
+                }
+            }
+            Knock::Lock => self.end_passage(SecureCause::Operator, now),
+            Knock::Operator(choice) => {
+                self.choice =
+                    choice.map(|(mode, lasts, wall)| (mode, lasts.map(|lasts| now + lasts), wall));
+                self.govern(now, now);
+            }
+            Knock::Schedule(unlocked) => {
+                self.schedule = unlocked;
+                self.govern(now, now);
+            }
+            Knock::Contact(reading) => self.contact_reads(settings, reading, now),
+            Knock::Rex(true) => {
+                if let Some(rex) = &settings.rex
+                    && self.pressed_since.is_none()
+                    && !self.stuck
+                {
+                    self.pressed_since = Some(now);
+                    self.deeds.push(Deed::Rex);
+                    if !self.held {
+                        self.release(ReleaseCause::Rex, ms(rex.release), None, now);
+                    }
+                }
+            }
+            Knock::Rex(false) => {
+                if self.stuck {
+                    self.deeds.push(Deed::Cleared(Alarm::RexStuck));
+                }
+                self.stuck = false;
+                self.pressed_since = None;
+                if self.released && !self.held && self.until <= now {
+                    self.release_time_over(settings, now);
+                }
+            }
+            Knock::Interlock(blocked) => self.blocked = blocked,
+            Knock::NotRecorded => {
+                if self.released && (self.held || !self.for_rex) {
+                    self.released = false;
+                    self.held = false;
+                    self.hold_not_before = now + 5_000;
+                }
+            }
+            Knock::Tick => {}
+            Knock::RelayFailed => {
+                if self.released {
+                    self.released = false;
+                    self.held = false;
+                    self.secured_at = Some(now);
+                    self.deeds.push(Deed::Secured(SecureCause::RelayFault));
+                }
+                self.hold_not_before = now + 5_000;
+                if self.relay_proven_at.is_none() {
+                    self.deeds.push(Deed::Raised(Alarm::RelayFault));
+                }
+                self.relay_proven_at = Some(now + 1_000);
+            }
+            Knock::Stop => {
+                self.secure(SecureCause::Stop, now);
+                self.stop_warning();
+                self.stopped = true;
+            }
+        }
+    }
+
+    fn release(&mut self, cause: ReleaseCause, time: i64, who: Option<usize>, now: i64) {
+        if self.released {
+            self.until = self.until.max(now + time);
+            return;
+        }
+        self.released = true;
+        self.held = cause == ReleaseCause::Mode;
+        self.until = now + time;
+        self.for_rex = cause == ReleaseCause::Rex;
+        self.granted = false;
+        self.used = false;
+        self.longer = false;
+        if self.relay_proven_at.is_some() {
+            self.relay_proven_at = Some(now + 1_000);
+        }
+        self.deeds.push(Deed::Released {
+            cause,
+            ms: (cause != ReleaseCause::Mode).then_some(time),
+            who,
+            must_record: cause != ReleaseCause::Rex,
+        });
+    }
+
+    fn secure(&mut self, cause: SecureCause, now: i64) {
+        if !self.released {
+            return;
+        }
+        self.released = false;
+        self.held = false;
+        self.secured_at = Some(now);
+        self.deeds.push(Deed::Secured(cause));
+        if self.relay_proven_at.take().is_some() {
+            self.deeds.push(Deed::Cleared(Alarm::RelayFault));
+        }
+    }
+
+    /// Ends a release that is not held: at once, or when the exit button is let go.
+    fn end_passage(&mut self, cause: SecureCause, now: i64) {
+        if self.released && !self.held {
+            if self.pressed_since.is_some() {
+                self.until = self.until.min(now);
+            } else {
+                self.secure(cause, now);
+            }
+        }
+    }
+
+    fn release_time_over(&mut self, settings: &Settings, now: i64) {
+        let wasted = self.granted && !self.used;
+        self.secure(SecureCause::ReleaseTimeOver, now);
+        if let Some(contact) = &settings.contact
+            && wasted
+            && self.contact != Some(Contact::Open)
+            && !self.contact_suspicious
+            && self.bouncing.is_none()
+        {
+            self.unused += 1;
+            if contact.suspicious_after > 0 && self.unused >= contact.suspicious_after {
+                self.contact_suspicious = true;
+                self.deeds.push(Deed::Raised(Alarm::ContactFault));
+            }
+        }
+    }
+
+    fn govern(&mut self, due: i64, now: i64) {
+        let (mode, source, until) = match self.choice {
+            Some((mode, _, until)) => (mode, ModeSource::Operator, until),
+            None if self.schedule => (Mode::Unlocked, ModeSource::Schedule, None),
+            None => (Mode::Normal, ModeSource::Schedule, None),
+        };
+        if (mode, source, until) == (self.mode, self.source, self.mode_until) {
+            return;
+        }
+        let before = self.mode;
+        (self.mode, self.source, self.mode_until) = (mode, source, until);
+        self.deeds.push(Deed::Mode(mode, source, until));
+        if mode != before && mode == Mode::Unlocked {
+            self.stop_counting();
+        }
+        if mode != before && before == Mode::Unlocked {
+            if self.contact == Some(Contact::Open) && self.rightly_open {
+                self.may_stay_longer = false;
+                self.counts_from = Some(due);
+            }
+            if self.held {
+                self.held = false;
+                self.for_rex = false;
+                self.granted = false;
+                self.used = false;
+                self.until = now;
+                self.end_passage(SecureCause::Mode, now);
+            }
+        }
+        if mode != before && mode == Mode::Lockdown {
+            self.end_passage(SecureCause::Mode, now);
+        }
+    }
+
+    fn hold(&mut self, now: i64) {
+        if self.would_hold() && self.hold_not_before <= now {
+            self.release(ReleaseCause::Mode, 0, None, now);
+        }
+    }
+
+    fn contact_reads(&mut self, settings: &Settings, reading: Contact, now: i64) {
+        let Some(contact) = &settings.contact else {
+            return;
+        };
+        let newest = self.bouncing.map(|(reading, ..)| reading).or(self.contact);
+        if newest == Some(reading) {
+            return;
+        }
+        if newest.is_none() {
+            self.contact = Some(reading);
+            if reading == Contact::Open {
+                self.deeds.push(Deed::Opened);
+                self.rightly_open = true;
+                self.counts_from = (self.mode != Mode::Unlocked).then_some(now);
+            }
+            return;
+        }
+        self.unused = 0;
+        if self.contact_suspicious {
+            self.contact_suspicious = false;
+            self.deeds.push(Deed::Cleared(Alarm::ContactFault));
+        }
+        let just_secured = self.secured_at.is_some_and(|at| now - at <= 500);
+        let entitled = Entitled {
+            yes: self.released || self.mode == Mode::Unlocked || just_secured,
+            longer: self.longer,
+        };
+        self.moves.push(now);
+        self.moves.retain(|&at| now - at <= 10_000);
+        let many = self.moves.len() > 20;
+        if many && self.bouncing.is_none() {
+            self.deeds.push(Deed::Raised(Alarm::ContactFault));
+        }
+        if many || self.bouncing.is_some() {
+            self.bouncing = Some((reading, now, entitled));
+            return;
+        }
+        self.leaf_moves(settings, reading, entitled, now);
+        if self.released && !self.held {
+            if reading == Contact::Open {
+                self.used = true;
+            } else if contact.relock_on_close
+                && self.used
+                && self.pressed_since.is_none()
+                && self.mode != Mode::Unlocked
+            {
+                self.secure(SecureCause::Closed, now);
+            }
+        }
+    }
+
+    fn leaf_moves(&mut self, settings: &Settings, to: Contact, entitled: Entitled, at: i64) {
+        let forced_matters = settings.contact.as_ref().is_some_and(|one| one.forced_open);
+        self.contact = Some(to);
+        if to == Contact::Open {
+            self.deeds.push(Deed::Opened);
+            self.opened_at = Some(at);
+            self.rightly_open = entitled.yes || !forced_matters;
+            self.may_stay_longer = entitled.longer;
+            let counts = self.rightly_open && self.mode != Mode::Unlocked;
+            self.counts_from = counts.then_some(at);
+            if !self.rightly_open {
+                self.forced = true;
+                self.deeds.push(Deed::Raised(Alarm::ForcedOpen));
+            }
+        } else {
+            let open = self.opened_at.take().map(|opened| at - opened);
+            self.deeds.push(Deed::Closed(open));
+            self.stop_counting();
+            if self.forced {
+                self.forced = false;
+                self.deeds.push(Deed::Cleared(Alarm::ForcedOpen));
+            }
+        }
+    }
+
+    fn stop_counting(&mut self) {
+        self.counts_from = None;
+        self.stop_warning();
+        if self.held_open {
+            self.held_open = false;
+            self.deeds.push(Deed::Cleared(Alarm::HeldOpen));
+        }
+    }
+
+    fn stop_warning(&mut self) {
+        if self.warned {
+            self.warned = false;
+            self.deeds.push(Deed::PreAlarm(false));
+        }
+    }
+}

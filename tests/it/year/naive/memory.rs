@@ -1,0 +1,131 @@
+//! What the naive model remembers of denials, and what a start makes of the record.
+
+use doorward::event::DenyReason;
+
+use super::Naive;
+use super::door::NaiveDoor;
+use super::rules::group_rule;
+use crate::year::happening::{HISTORY, Now, Site};
+
+/// An access event as it was recorded.
+#[derive(Debug, Clone)]
+pub(super) enum Noted {
+    Granted(usize, String),
+    Denied(Option<usize>, DenyReason),
+    Asked,
+}
+
+fn tried(reason: DenyReason) -> bool {
+    use DenyReason as R;
+    [
+        R::SpoofSuspected,
+        R::LivenessUnproven,
+        R::PinWrong,
+        R::PinMissing,
+    ]
+    .contains(&reason)
+}
+
+fn alarming(reason: DenyReason) -> bool {
+    use DenyReason as R;
+    ![
+        R::LowQuality,
+        R::ClockUntrusted,
+        R::Interlock,
+        R::StorageFailure,
+    ]
+    .contains(&reason)
+}
+
+impl Naive {
+    /// How long somebody is locked out still: every counted denial again, from the first.
+    pub(super) fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
+        let window = i64::from(site.access.lockout_window_s) * 1000;
+        let enough = site.access.lockout_after as usize;
+        let (mut until, mut counted) = (i64::MIN, Vec::new());
+        for &at in self.tries[who].iter().filter(|_| enough > 0) {
+            if at < until {
+                continue;
+            }
+            counted.retain(|&one| at - one < window);
+            counted.push(at);
+            if counted.len() >= enough {
+                until = at + i64::from(site.access.lockout_s) * 1000;
+                counted.clear();
+            }
+        }
+        (now < until).then(|| until - now)
+    }
+
+    /// Somebody was denied: perhaps that is one too many.
+    fn one_more(&mut self, site: &Site, tick: i64) {
+        let window = i64::from(site.access.alarm_window_s) * 1000;
+        let enough = site.access.alarm_after_denials as usize;
+        self.denials.retain(|&one| tick - one < window);
+        self.denials.push(tick);
+        let many = enough > 0 && self.denials.len() >= enough;
+        if many {
+            self.denials.remove(0);
+        }
+        if many || self.alarm_until.is_some_and(|until| tick < until) {
+            self.alarm_until = Some(tick + window);
+        }
+    }
+
+    pub(super) fn denied(
+        &mut self,
+        site: &Site,
+        who: Option<usize>,
+        reason: DenyReason,
+        tick: i64,
+    ) {
+        let long_ago = |settings: [u32; 2]| {
+            let seconds: i64 = settings.into_iter().map(i64::from).sum();
+            tick - seconds * 1000 - 86_400_000
+        };
+        if let Some(who) = who.filter(|_| tried(reason)) {
+            self.tries[who].push(tick);
+            let access = &site.access;
+            let old = long_ago([access.lockout_window_s, access.lockout_s]);
+            self.tries[who].retain(|&at| at > old);
+        }
+        if alarming(reason) {
+            self.one_more(site, tick);
+        }
+    }
+
+    pub(super) fn note(&mut self, noted: Noted, now: Now) {
+        if self.disk {
+            self.record.push((now.wall, noted));
+            if self.record.len() > HISTORY {
+                self.record.remove(0);
+            }
+        }
+    }
+
+    /// A start: what is known is what is on the record, by its age.
+    pub(super) fn forget_and_reread(&mut self, site: &Site, now: Now) {
+        self.door = NaiveDoor::default();
+        (self.pin, self.second, self.first_entered) = (None, None, None);
+        self.tries = vec![Vec::new(); site.people.len()];
+        self.denials.clear();
+        (self.alarm_until, self.looked) = (None, i64::MIN);
+        self.schedule_said = false;
+        for (wall, noted) in self.record.clone() {
+            match noted {
+                Noted::Granted(who, rule) => {
+                    self.tries[who].clear();
+                    let mut groups = site.rules.groups.iter();
+                    if groups.any(|(name, group)| rule == group_rule(name) && group.first_person) {
+                        self.first_entered = Some(wall);
+                    }
+                }
+                Noted::Asked => {}
+                Noted::Denied(who, reason) => {
+                    let age = (now.wall - wall).max(0);
+                    self.denied(site, who, reason, now.tick - age);
+                }
+            }
+        }
+    }
+}

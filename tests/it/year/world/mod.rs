@@ -1,0 +1,388 @@
+//! What happens at the door in a year: visits mostly by day, and everything that goes wrong.
+//!
+//! Flows in: a seed, and what was seen (people react to what they are answered). Flows out: one
+//! [`Happening`] after the other, each with its time.
+
+mod visits;
+
+use std::collections::BTreeMap;
+
+use doorward::event::{Challenge, Contact, Mode};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::happening::{Happening, Now, Outcome, Seen, Site};
+use super::site::{self, DURESS, Hashes, WRONG};
+
+pub const DAY: i64 = 86_400_000;
+const MINUTE: i64 = 60_000;
+
+/// What is planned: something that happens, or somebody's intention.
+#[derive(Debug, Clone)]
+enum Plan {
+    Visit,
+    Quarter,
+    Happen(Happening),
+    TryToOpen,
+    Move(Contact),
+    Press(bool),
+    PowerBack,
+}
+
+pub struct World {
+    rng: ChaCha8Rng,
+    pub site: Site,
+    hashes: Hashes,
+    /// When the simulated time begins, by the wall.
+    pub start: i64,
+    pub end: i64,
+    /// True time since the start.
+    time: i64,
+    boot: i64,
+    down_until: Option<i64>,
+    clock_error: i64,
+    trusted: bool,
+    plans: BTreeMap<(i64, u64), Plan>,
+    planned: u64,
+    due: Option<i64>,
+    tick_at: Option<i64>,
+    contact: Contact,
+    rex: bool,
+    blocked: bool,
+    operator: Option<(Mode, Option<i64>)>,
+    released: bool,
+    /// Who is inside, as far as people know.
+    inside: Vec<bool>,
+    inputs: u64,
+    wanted: u64,
+    visits: u64,
+    /// How much more often things go wrong than they would in a real year.
+    trouble: f64,
+}
+
+impl World {
+    pub fn new(mut rng: ChaCha8Rng, wanted: u64, days: i64, trouble: f64) -> World {
+        let zones = [
+            "Europe/Berlin",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "UTC",
+        ];
+        let zone = TimeZone::get(zones.choose(&mut rng).unwrap()).unwrap();
+        let year = jiff::civil::date(rng.random_range(2024..=2028), 1, 1);
+        let new_year = year.to_zoned(zone.clone()).unwrap().timestamp();
+        let mut start = new_year.as_millisecond();
+        if days < 300 {
+            start += rng.random_range(0..365) * DAY;
+            let change = zone
+                .following(Timestamp::from_millisecond(start).unwrap())
+                .next();
+            if let Some(change) = change.filter(|_| rng.random_bool(0.6)) {
+                start = change.timestamp().as_millisecond() - rng.random_range(0..days * DAY);
+            }
+        }
+        start -= start.rem_euclid(MINUTE);
+        let end = start + days * DAY;
+        let date = |at: i64| {
+            zone.to_datetime(Timestamp::from_millisecond(at).unwrap())
+                .date()
+        };
+        let site = site::site(&mut rng, &zone, date(start), date(end));
+        let mut world = World {
+            rng,
+            site,
+            hashes: Hashes::new(),
+            start,
+            end,
+            time: 0,
+            boot: 0,
+            down_until: None,
+            clock_error: 0,
+            trusted: true,
+            plans: BTreeMap::new(),
+            planned: 0,
+            due: None,
+            tick_at: None,
+            contact: Contact::Closed,
+            rex: false,
+            blocked: false,
+            operator: None,
+            released: false,
+            inside: Vec::new(),
+            inputs: 0,
+            wanted,
+            visits: 0,
+            trouble,
+        };
+        world.inside = vec![false; world.site.people.len()];
+        world.happen(0, Happening::Contact(Contact::Closed));
+        world.plan(1000, Plan::Visit);
+        world.plan(0, Plan::Quarter);
+        world
+    }
+
+    pub fn days(&self) -> f64 {
+        self.time as f64 / DAY as f64
+    }
+
+    pub fn zone(&self) -> &str {
+        self.site.zone.iana_name().unwrap_or("UTC")
+    }
+
+    fn plan(&mut self, later: i64, plan: Plan) {
+        self.planned += 1;
+        self.plans.insert((self.time + later, self.planned), plan);
+    }
+
+    fn happen(&mut self, later: i64, happening: Happening) {
+        self.plan(later, Plan::Happen(happening));
+    }
+
+    /// So many milliseconds, from `low` to `high` seconds.
+    fn between(&mut self, low: i64, high: i64) -> i64 {
+        self.rng.random_range(low * 1000..=high * 1000)
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
+    }
+
+    fn rarely(&mut self, probability: f64) -> bool {
+        let probability = (probability * self.trouble).min(0.2);
+        self.rng.random_bool(probability)
+    }
+
+    /// The next input, and its time.
+    pub fn next(&mut self) -> (Happening, Now) {
+        loop {
+            let (&(at, number), _) = self.plans.first_key_value().expect("visits never end");
+            if let Some(tick_at) = self.tick_at.filter(|&tick_at| tick_at < at)
+                && self.down_until.is_none()
+            {
+                self.time = self.time.max(tick_at);
+                self.tick_at = None;
+                self.due = None;
+                return self.input(Happening::Tick);
+            }
+            let plan = self.plans.remove(&(at, number)).expect("it was there");
+            self.time = self.time.max(at);
+            if let Some(happening) = self.carry_out(plan) {
+                return self.input(happening);
+            }
+        }
+    }
+
+    fn input(&mut self, happening: Happening) -> (Happening, Now) {
+        self.inputs += 1;
+        let now = Now {
+            wall: self.start + self.time + self.clock_error,
+            tick: self.time - self.boot,
+            trusted: self.trusted,
+        };
+        (happening, now)
+    }
+
+    /// What was seen: people react, and time is due.
+    pub fn react(&mut self, seen: &Seen, now: Now) {
+        self.released = seen.released;
+        if seen.source == doorward::event::ModeSource::Schedule {
+            self.operator = None;
+        }
+        let due = [seen.desk_due, seen.door_due].into_iter().flatten().min();
+        if due != self.due {
+            self.due = due;
+            let late = if self.chance(0.1) {
+                self.between(0, 4)
+            } else {
+                0
+            };
+            self.tick_at = due.map(|due| self.boot + due.max(now.tick) + late);
+        }
+        for outcome in &seen.outcomes {
+            match *outcome {
+                Outcome::Granted { who, .. } => self.enters(who),
+                Outcome::Asked {
+                    who,
+                    challenge: Challenge::SecondPerson,
+                    ..
+                } => self.brings_somebody(who),
+                Outcome::Asked { who, .. } => self.types(who),
+                Outcome::Denied { who, .. } => {
+                    if self.chance(0.15) && self.site.people[who].enrolled {
+                        let later = self.between(3, 12);
+                        self.happen(later, Happening::Claim(who));
+                    }
+                }
+            }
+        }
+    }
+
+    fn enters(&mut self, who: usize) {
+        self.inside[who] = true;
+        if self.chance(0.92) {
+            let later = self.between(0, 4);
+            self.plan(later, Plan::TryToOpen);
+        }
+        let forgets = self.chance(0.05);
+        let later = self.between(300, if forgets { 90_000 } else { 20_000 });
+        self.happen(later, Happening::Left(who));
+    }
+
+    fn brings_somebody(&mut self, who: usize) {
+        if self.chance(0.75) {
+            let groups = self.site.people[who].subject.groups.clone();
+            let people = 0..self.site.people.len();
+            let colleagues: Vec<usize> = people
+                .filter(|&one| {
+                    let person = &self.site.people[one];
+                    let common = |name: &String| groups.contains(name);
+                    person.enrolled && person.subject.groups.iter().any(common)
+                })
+                .collect();
+            let later = self.between(1, 35);
+            if let Some(&colleague) = colleagues.choose(&mut self.rng) {
+                self.happen(later, Happening::Claim(colleague));
+            }
+        }
+    }
+
+    fn types(&mut self, who: usize) {
+        let person = &self.site.people[who];
+        let (pin, duress) = (person.pin.unwrap_or(WRONG), person.duress.unwrap_or(DURESS));
+        let digits = match self.rng.random_range(0..100) {
+            0..75 => pin,
+            75..80 => duress,
+            80..92 => WRONG,
+            _ => return,
+        };
+        let later = self.between(1, 14);
+        self.happen(later, Happening::Typed(digits));
+        if digits == WRONG {
+            let again = later + self.between(2, 6);
+            self.happen(again, Happening::Claim(who));
+        }
+    }
+
+    fn carry_out(&mut self, plan: Plan) -> Option<Happening> {
+        if let Some(until) = self.down_until {
+            match plan {
+                Plan::PowerBack => return Some(self.power_back()),
+                Plan::Move(contact) => self.contact = contact,
+                Plan::Press(pressed) => self.rex = pressed,
+                Plan::Happen(Happening::Claim(_) | Happening::Typed(_)) | Plan::TryToOpen => {}
+                // It is done when the power is back.
+                other => self.plan(until - self.time + 1, other),
+            }
+            return None;
+        }
+        match plan {
+            Plan::Visit => {
+                self.visit();
+                None
+            }
+            Plan::Quarter => {
+                let wall = self.start + self.time;
+                let next = 15 * MINUTE - wall.rem_euclid(15 * MINUTE);
+                let late = if self.chance(0.5) {
+                    0
+                } else {
+                    self.between(0, 2)
+                };
+                self.plan(next + late, Plan::Quarter);
+                Some(Happening::Tick)
+            }
+            Plan::TryToOpen => {
+                if self.contact == Contact::Closed && (self.released || self.rarely(0.004)) {
+                    return Some(self.opens());
+                }
+                None
+            }
+            Plan::Move(contact) => {
+                self.contact = contact;
+                Some(Happening::Contact(contact))
+            }
+            Plan::Press(pressed) => {
+                self.rex = pressed;
+                Some(Happening::Rex(pressed))
+            }
+            Plan::PowerBack => None,
+            Plan::Happen(happening) => self.allowed(happening),
+        }
+    }
+
+    /// Keeps the world's own picture true; some things cannot happen any more.
+    fn allowed(&mut self, happening: Happening) -> Option<Happening> {
+        match happening {
+            Happening::Claim(who) if !self.site.people[who].enrolled => return None,
+            Happening::FaceDenied(Some(who), _) if !self.site.people[who].enrolled => return None,
+            Happening::Operator(choice) => {
+                let wall = self.start + self.time + self.clock_error;
+                self.operator = choice.map(|(mode, lasts)| (mode, lasts.map(|ms| wall + ms)));
+            }
+            Happening::Interlock(blocked) => self.blocked = blocked,
+            Happening::ClockError(error) => self.clock_error = error,
+            Happening::Trusted(trusted) => self.trusted = trusted,
+            Happening::Changed(who, what) => self.change(who, what),
+            Happening::Left(who) => self.inside[who] = false,
+            Happening::Stop => self.power_fails(),
+            _ => {}
+        }
+        Some(happening)
+    }
+
+    fn opens(&mut self) -> Happening {
+        self.contact = Contact::Open;
+        let mut later = 0;
+        if self.rarely(0.002) {
+            for _ in 0..self.rng.random_range(5..30) {
+                for contact in [Contact::Closed, Contact::Open] {
+                    later += self.rng.random_range(20..400);
+                    self.plan(later, Plan::Move(contact));
+                }
+            }
+        }
+        let open = match self.rng.random_range(0..100) {
+            0..88 => self.between(2, 7),
+            88..98 => self.between(8, 90),
+            _ => self.between(60, 900),
+        };
+        self.plan(later + open, Plan::Move(Contact::Closed));
+        Happening::Contact(Contact::Open)
+    }
+
+    fn power_fails(&mut self) {
+        let down = self.between(2, 600);
+        self.down_until = Some(self.time + down);
+        self.tick_at = None;
+        self.plan(down, Plan::PowerBack);
+    }
+
+    fn power_back(&mut self) -> Happening {
+        let down = self.down_until.take().map_or(0, |until| until - self.time);
+        self.boot = self.time - self.rng.random_range(0..3000);
+        self.due = None;
+        if self.chance(0.4) {
+            // No battery: the clock goes on where it was saved, until it is synchronised.
+            self.clock_error = -down - self.between(0, 900);
+            self.trusted = false;
+            let synchronised = self.between(5, 600);
+            self.happen(synchronised, Happening::ClockError(0));
+            self.happen(synchronised + 1, Happening::Trusted(true));
+        }
+        let wall = self.start + self.time + self.clock_error;
+        let operator = self.operator.and_then(|(mode, until)| match until {
+            Some(until) => (until > wall).then_some((mode, Some(until - wall))),
+            None => Some((mode, None)),
+        });
+        let known = self.site.door.contact.is_some() || self.chance(0.5);
+        Happening::Started {
+            operator,
+            contact: known.then_some(self.contact),
+            rex: self.rex,
+            blocked: self.blocked,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Who comes, what goes wrong meanwhile, and what administration changes.
+
+use doorward::event::{DenyReason, Mode};
+use doorward::store::PersonStatus;
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use super::{DAY, Plan, World};
+use crate::year::happening::Happening;
+use crate::year::{real, site};
+
+impl World {
+    /// One visit, and perhaps a trouble; and when the next one is.
+    pub(super) fn visit(&mut self) {
+        self.visits += 1;
+        let mut who = self.rng.random_range(0..self.site.people.len());
+        // Mostly somebody who is not inside already.
+        if self.inside[who] && self.chance(0.9) {
+            let outside: Vec<usize> = (0..self.inside.len())
+                .filter(|&one| !self.inside[one])
+                .collect();
+            who = outside.choose(&mut self.rng).copied().unwrap_or(who);
+        }
+        match self.rng.random_range(0..100) {
+            0..66 => self.happen(0, Happening::Claim(who)),
+            66..92 => {
+                self.plan(0, Plan::Press(true));
+                let stuck = self.rarely(0.002);
+                let let_go = if stuck {
+                    self.between(15, 200)
+                } else {
+                    self.rng.random_range(200..2500)
+                };
+                self.plan(let_go, Plan::Press(false));
+                let later = self.between(0, 3);
+                self.plan(later, Plan::TryToOpen);
+            }
+            92..98 => {
+                let reasons = [
+                    DenyReason::Unknown,
+                    DenyReason::LowQuality,
+                    DenyReason::Ambiguous,
+                ];
+                let reason = *reasons.choose(&mut self.rng).unwrap();
+                let many = if self.rarely(0.05) { 8 } else { 1 };
+                for n in 0..many {
+                    let later = n * 5000 + self.between(0, 10);
+                    self.happen(later, Happening::FaceDenied(None, reason));
+                }
+            }
+            98 => self.attack(who),
+            _ => self.operate(),
+        }
+        self.trouble(who);
+        let date_time = self
+            .site
+            .zone
+            .to_datetime(real::stamp(self.start + self.time));
+        let weight = if (7..19).contains(&date_time.hour()) {
+            1.7
+        } else {
+            0.3
+        };
+        let per_visit = (self.inputs as f64 / self.visits as f64).clamp(1.0, 20.0);
+        let left = self.wanted.saturating_sub(self.inputs).max(1) as f64;
+        let time_left = (self.end - self.start - self.time).max(1000) as f64;
+        let mean = time_left * per_visit / left / weight;
+        let draw: f64 = self.rng.random_range(0.0001..1.0);
+        let gap = (-draw.ln() * mean).clamp(50.0, DAY as f64 / 4.0);
+        self.plan(gap as i64, Plan::Visit);
+    }
+
+    /// Somebody holds up a picture of `who`, or guesses.
+    pub(super) fn attack(&mut self, who: usize) {
+        let reasons = [DenyReason::SpoofSuspected, DenyReason::LivenessUnproven];
+        let reason = *reasons.choose(&mut self.rng).unwrap();
+        for n in 0..self.rng.random_range(1..8) {
+            let later = n * self.between(2, 40);
+            self.happen(later, Happening::FaceDenied(Some(who), reason));
+        }
+        let later = self.between(5, 400);
+        self.happen(later, Happening::Claim(who));
+    }
+
+    pub(super) fn operate(&mut self) {
+        match self.rng.random_range(0..10) {
+            0..5 => {
+                self.happen(0, Happening::Unlock);
+                self.plan(1500, Plan::TryToOpen);
+            }
+            5..7 => self.happen(0, Happening::Lock),
+            _ => {
+                let modes = [Mode::Normal, Mode::Unlocked, Mode::Lockdown, Mode::Lockdown];
+                let mode = *modes.choose(&mut self.rng).unwrap();
+                let lasts = self.chance(0.7).then(|| self.between(10, 1800));
+                self.happen(0, Happening::Operator(Some((mode, lasts))));
+                let ends = self.between(10, 1800);
+                self.happen(ends, Happening::Operator(None));
+            }
+        }
+    }
+
+    pub(super) fn trouble(&mut self, who: usize) {
+        let soon = self.between(0, 8);
+        if self.rarely(0.0006) {
+            self.happen(soon, Happening::Stop);
+        }
+        if self.rarely(0.0006) {
+            self.happen(soon, Happening::Disk(false));
+            let works = soon + self.between(5, 300);
+            self.happen(works, Happening::Disk(true));
+        }
+        if self.rarely(0.0006) {
+            for n in 0..self.rng.random_range(1..4) {
+                let later = soon + n * self.between(1, 6);
+                self.happen(later, Happening::RelayFailed);
+            }
+        }
+        if self.rarely(0.01) {
+            self.happen(soon, Happening::Interlock(true));
+            let over = soon + self.between(2, 20);
+            self.happen(over, Happening::Interlock(false));
+        }
+        if self.rarely(0.0006) {
+            let error = self.between(-7200, 7200);
+            self.happen(soon, Happening::ClockError(error));
+            let over = soon + self.between(60, 7200);
+            self.happen(over, Happening::ClockError(0));
+        }
+        if self.rarely(0.0006) {
+            self.happen(soon, Happening::Trusted(false));
+            let over = soon + self.between(60, 3600);
+            self.happen(over, Happening::Trusted(true));
+        }
+        if self.rarely(0.006) {
+            let changes = [
+                "suspended",
+                "valid from",
+                "valid until",
+                "groups",
+                "PIN set",
+                "PIN taken",
+                "extended",
+                "removed",
+                "duties",
+            ];
+            let change = *changes.choose(&mut self.rng).unwrap();
+            self.happen(soon, Happening::Changed(who, change));
+            let back = soon + self.between(10, 200_000);
+            let undone = match change {
+                "suspended" => "resumed",
+                "valid from" | "valid until" => "always valid",
+                "PIN taken" => "PIN set",
+                "removed" => "enrolled",
+                _ => "groups",
+            };
+            self.happen(back, Happening::Changed(who, undone));
+        }
+    }
+
+    pub(super) fn change(&mut self, who: usize, what: &str) {
+        let shown = self
+            .site
+            .zone
+            .to_datetime(real::stamp(self.start + self.time));
+        let minutes = self.rng.random_range(-2000..2000);
+        let date = shown
+            .checked_add(jiff::Span::new().minutes(minutes))
+            .unwrap()
+            .with()
+            .second(0)
+            .subsec_nanosecond(0)
+            .build()
+            .unwrap();
+        let person = &mut self.site.people[who];
+        match what {
+            "suspended" => person.subject.status = PersonStatus::Suspended,
+            "resumed" => person.subject.status = PersonStatus::Active,
+            "valid from" => person.subject.valid_from = Some(date),
+            "valid until" => person.subject.valid_until = Some(date),
+            "always valid" => {
+                (person.subject.valid_from, person.subject.valid_until) = (None, None);
+            }
+            "PIN set" => site::give_pin(&mut self.rng, &self.hashes, person),
+            "PIN taken" => (person.pin, person.duress, person.subject.pin) = (None, None, None),
+            "extended" => person.subject.extended ^= true,
+            "removed" => person.enrolled = false,
+            "enrolled" => person.enrolled = true,
+            _ => person.subject.groups = site::groups_of(&mut self.rng, &self.site.rules),
+        }
+    }
+}
