@@ -155,6 +155,8 @@ impl Keeper {
             person: granted.person.clone(),
             extended: subject.extended,
         };
+        // What time has brought about meanwhile stands, whatever becomes of the grant.
+        self.input(Input::Tick);
         match self.drive(input, Some(Event::AccessGranted(granted.clone()))) {
             Ok(()) => {
                 tracing::info!(

@@ -334,13 +334,12 @@ impl Keeper {
         self.door = door;
         let mut facts = Vec::new();
         let mut grant = grant;
+        let mut done = Ok(());
         for effect in effects {
             match effect {
                 Effect::Release { event, must_record } => {
-                    let ahead = grant.take().into_iter();
-                    let all: Vec<Event> = facts.iter().cloned().chain(ahead).collect();
-                    self.release(all, event, must_record)?;
-                    facts.clear();
+                    facts.extend(grant.take());
+                    done = self.release(std::mem::take(&mut facts), event, must_record);
                 }
                 Effect::Secure { event } => {
                     self.secure_relay();
@@ -354,7 +353,10 @@ impl Keeper {
                         .clear(alarm, Source::Door, self.clock.tick());
                 }
                 Effect::PreAlarm(warning) => self.warning = warning,
-                Effect::Refused(refusal) => return Err(NotDone::Refused(refusal)),
+                Effect::Refused(refusal) => {
+                    grant = None;
+                    done = Err(NotDone::Refused(refusal));
+                }
             }
         }
         // Released already: the grant still has to be on the record to count.
@@ -363,15 +365,16 @@ impl Keeper {
         {
             if self.on_storage_failure == OnStorageFailure::Deny {
                 self.door = before;
-                return Err(NotDone::NotRecorded);
+                done = Err(NotDone::NotRecorded);
+            } else {
+                self.keep(grant);
             }
-            self.keep(grant);
         }
         for fact in facts {
             self.passed_by(&fact);
             self.record(fact);
         }
-        Ok(())
+        done
     }
 
     /// Commits what the release stands on and the release itself in one transaction, then
