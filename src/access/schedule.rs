@@ -197,8 +197,10 @@ impl Schedule {
         let minute =
             u16::try_from(i32::from(civil.hour()) * 60 + i32::from(civil.minute())).ok()?;
         let from_yesterday = today.yesterday().ok().and_then(|yesterday| {
-            let mut intervals = self.intervals(calendar, yesterday).iter();
-            let interval = intervals.find(|interval| interval.contains_on_the_next(minute))?;
+            let intervals = self.intervals(calendar, yesterday).iter();
+            let interval = intervals
+                .filter(|interval| interval.contains_on_the_next(minute))
+                .min()?;
             Some((yesterday, *interval))
         });
         from_yesterday.or_else(|| {
@@ -353,6 +355,20 @@ mod tests {
             Hours::Closed,
             "the exception closed it, not the holiday"
         );
+    }
+
+    #[test]
+    fn of_nights_that_overlap_the_one_that_began_first_counts_in_whatever_order_they_stand() {
+        let site = Site::new("Europe/Berlin");
+        let nights = schedule(&[Day::Fri], &["23:00-05:00", "21:00-02:00"]);
+        let began = Some(at("2026-03-27T21:00:00[Europe/Berlin]"));
+        for inside in [
+            "2026-03-27T23:30:00[Europe/Berlin]",
+            "2026-03-28T01:00:00[Europe/Berlin]",
+        ] {
+            let opened = nights.opening_of(site.calendar(), at(inside));
+            assert_eq!(opened, began, "{inside}");
+        }
     }
 
     #[test]

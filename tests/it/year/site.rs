@@ -189,8 +189,16 @@ fn schedule(rng: &mut ChaCha8Rng, number: u32, from: Date, to: Date) -> Schedule
             hours(quarter(rng, 24, 36), 12 * 60),
             hours(12 * 60 + 45, quarter(rng, 60, 84)),
         ],
-        // A night, which a clock change can meet.
-        2 => vec![hours(quarter(rng, 70, 95), quarter(rng, 4, 32))],
+        // A night, which a clock change can meet; sometimes two that overlap, the later one first.
+        2 => {
+            let first = hours(quarter(rng, 70, 90), quarter(rng, 4, 32));
+            let later = hours(quarter(rng, 90, 95), quarter(rng, 4, 32));
+            if rng.random_bool(0.4) {
+                vec![later, first]
+            } else {
+                vec![first]
+            }
+        }
         // Always, in one piece a day.
         3 => vec![hours(0, DAY_MINUTES)],
         // Anything, in any order, overlapping or not.

@@ -38,8 +38,9 @@ fn alarming(reason: DenyReason) -> bool {
 }
 
 impl Naive {
-    /// How long somebody is locked out still: every counted denial again, from the first.
-    pub(super) fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
+    /// Until when somebody is or was locked out, and which of their tries count towards the next
+    /// time: every counted denial again, from the first.
+    fn tries_of(&self, site: &Site, who: usize) -> (i64, Vec<i64>) {
         let window = i64::from(site.access.lockout_window_s) * 1000;
         let enough = site.access.lockout_after as usize;
         let (mut until, mut counted) = (i64::MIN, Vec::new());
@@ -54,7 +55,29 @@ impl Naive {
                 counted.clear();
             }
         }
+        (until, counted)
+    }
+
+    /// How long somebody is locked out still.
+    pub(super) fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
+        let (until, _) = self.tries_of(site, who);
         (now < until).then(|| until - now)
+    }
+
+    /// Whoever is not locked out and has not tried within the window begins anew. In the order of
+    /// the record that is no matter of course: a clock may have been set back since.
+    fn forget_old_tries(&mut self, site: &Site, tick: i64) {
+        let window = i64::from(site.access.lockout_window_s) * 1000;
+        for who in 0..self.tries.len() {
+            if self.tries[who].is_empty() {
+                continue;
+            }
+            let (until, counted) = self.tries_of(site, who);
+            let recent = counted.last().is_some_and(|&at| tick - at < window);
+            if tick >= until && !recent {
+                self.tries[who].clear();
+            }
+        }
     }
 
     /// Somebody was denied: perhaps that is one too many.
@@ -79,15 +102,9 @@ impl Naive {
         reason: DenyReason,
         tick: i64,
     ) {
-        let long_ago = |settings: [u32; 2]| {
-            let seconds: i64 = settings.into_iter().map(i64::from).sum();
-            tick - seconds * 1000 - 86_400_000
-        };
         if let Some(who) = who.filter(|_| tried(reason)) {
+            self.forget_old_tries(site, tick);
             self.tries[who].push(tick);
-            let access = &site.access;
-            let old = long_ago([access.lockout_window_s, access.lockout_s]);
-            self.tries[who].retain(|&at| at > old);
         }
         if alarming(reason) {
             self.one_more(site, tick);

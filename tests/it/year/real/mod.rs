@@ -279,6 +279,8 @@ impl Real {
 
     /// One step, its effects carried out: without a disk a release that must be recorded is not.
     fn step(&mut self, input: Input, at: &Moment, deeds: &mut Vec<Deed>) {
+        // As it changes during the step.
+        let mut mode = self.door.mode();
         let (door, effects) = step(
             &self.settings,
             std::mem::take(&mut self.door),
@@ -297,7 +299,7 @@ impl Real {
                         ReleaseCause::Grant => matches!(input, Input::Granted { .. }),
                         ReleaseCause::Rex => matches!(input, Input::Rex { pressed: true }),
                         ReleaseCause::Operator => input == Input::Unlock,
-                        ReleaseCause::Mode => true,
+                        ReleaseCause::Mode => mode == Mode::Unlocked,
                     };
                     assert!(allowed, "released for {cause:?} by {input:?}");
                     assert_eq!(*must_record, *cause != ReleaseCause::Rex);
@@ -305,6 +307,7 @@ impl Real {
                     self.relay = !unrecorded;
                 }
                 Effect::Secure { .. } => self.relay = false,
+                Effect::Record(Event::DoorMode { mode: new, .. }) => mode = *new,
                 _ => {}
             }
             deeds.push(deed(effect));
