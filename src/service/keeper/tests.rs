@@ -232,3 +232,21 @@ fn with_grant_on_storage_failure_the_door_opens_and_the_record_follows() {
     assert_eq!(granted.released, 1, "written when the disk works again");
     assert!(granted.whole && !granted.gaps);
 }
+
+#[test]
+fn nobody_is_let_in_while_older_events_wait() {
+    let steps = [
+        Step::Disk { works: false },
+        Step::Visit,
+        Step::Disk { works: true },
+        Step::Visit,
+    ];
+    let behind = run(&steps, OnStorageFailure::Deny);
+    assert_eq!(
+        behind.released, 0,
+        "the denial before it is not written yet"
+    );
+    let later = [Step::Wait(6_000), Step::Visit];
+    let caught_up = run(&[&steps[..], &later].concat(), OnStorageFailure::Deny);
+    assert_eq!(caught_up.released, 1);
+}
