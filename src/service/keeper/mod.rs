@@ -114,8 +114,8 @@ pub struct Keeper {
     interlock: Vec<String>,
     /// What the site knows of this door.
     engaged: bool,
-    /// Somebody who was granted and has not been seen to pass yet.
-    entering: Option<Subject>,
+    /// Who was granted and has not been seen to pass yet.
+    entering: Vec<Subject>,
     /// The rules' revision that is in force.
     revision: Option<i64>,
     looked: Option<Tick>,
@@ -164,7 +164,7 @@ impl Keeper {
             site,
             interlock: config.access.interlock.clone(),
             engaged: false,
-            entering: None,
+            entering: Vec::new(),
             revision: None,
             looked: None,
             secure_at: None,

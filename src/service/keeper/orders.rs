@@ -9,7 +9,7 @@ use crate::access::rules::Subject;
 use crate::clock::Moment;
 use crate::conditions::Source;
 use crate::door::{Choice, Input};
-use crate::event::{Alarm, Event, PersonId};
+use crate::event::{Alarm, Contact, Event, PersonId};
 use crate::store::StoreError;
 
 impl Keeper {
@@ -62,10 +62,13 @@ impl Keeper {
         }
     }
 
-    /// Somebody was let in. With a contact they have entered once the door is open.
+    /// Somebody was let in. Where a contact says that the door is shut, they have entered once it
+    /// is open.
     pub(super) fn entered(&mut self, subject: Subject) {
-        if self.settings.contact.is_some() && self.door.contact().is_some() {
-            self.entering = Some(subject);
+        if self.settings.contact.is_some() && self.door.contact() == Some(Contact::Closed) {
+            self.entering
+                .retain(|other| other.person.id != subject.person.id);
+            self.entering.push(subject);
         } else {
             self.passed(&subject);
         }
@@ -74,11 +77,11 @@ impl Keeper {
     pub(super) fn passed_by(&mut self, fact: &Event) {
         match fact {
             Event::DoorOpened => {
-                if let Some(subject) = self.entering.take() {
+                for subject in std::mem::take(&mut self.entering) {
                     self.passed(&subject);
                 }
             }
-            Event::DoorSecured { .. } => self.entering = None,
+            Event::DoorSecured { .. } => self.entering.clear(),
             _ => {}
         }
     }
