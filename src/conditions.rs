@@ -111,12 +111,12 @@ impl Conditions {
         }
     }
 
-    /// Somebody took note: what only stands to be noticed is over.
-    pub fn acknowledged(&mut self, alarm: Alarm, now: Tick) {
-        if alarm == Alarm::Duress {
-            self.clear(alarm, Source::Visitor, now);
-            self.clear(alarm, Source::LastRun, now);
-        }
+    /// Somebody took note: what only stands to be noticed is over at once, so that the next one is
+    /// news again.
+    #[must_use]
+    pub fn acknowledged(&mut self, alarm: Alarm) -> Option<Event> {
+        let over = alarm == Alarm::Duress && self.0.contains_key(&alarm);
+        over.then(|| self.end(alarm))
     }
 
     /// What time has ended.
@@ -236,8 +236,12 @@ mod tests {
         assert_eq!(ended, [Event::AlarmCleared { alarm }]);
         let left: Vec<_> = conditions.active().collect();
         assert_eq!(left, [Alarm::Storage, Alarm::Duress]);
-        conditions.acknowledged(Alarm::Duress, at(40));
-        assert_eq!(conditions.tick(at(45)).len(), 1);
+        let alarm = Alarm::Duress;
+        let ended = conditions.acknowledged(alarm);
+        assert_eq!(ended, Some(Event::AlarmCleared { alarm }));
+        assert_eq!(conditions.acknowledged(alarm), None);
+        let again = conditions.raise(alarm, Source::Visitor, "x".into());
+        assert!(again.is_some(), "the next one is news");
     }
 
     proptest! {

@@ -79,6 +79,7 @@ impl Config {
         paths.extend(self.relay.transitions.as_mut());
         paths.extend(self.store.backup.as_mut());
         paths.extend(self.access.site_file.as_mut());
+        paths.push(&mut self.clock.synchronised_file);
         paths.extend(self.audit.key_file.as_mut());
         paths.extend(self.contact.as_mut().and_then(|c| c.file.as_mut()));
         paths.extend(self.rex.as_mut().and_then(|c| c.file.as_mut()));

@@ -27,7 +27,7 @@ pub use step::step;
 
 /// How long after securing an opening still belongs to the release: a lock moves slowly, and so do
 /// hands.
-const GRACE: Duration = Duration::from_millis(500);
+pub const GRACE: Duration = Duration::from_millis(500);
 /// What the relay is commanded to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Relay {

@@ -20,5 +20,5 @@ mod machine;
 mod settings;
 
 pub use input::{Choice, Effect, Input, Refusal};
-pub use machine::{Door, step};
+pub use machine::{Door, GRACE, step};
 pub use settings::{ContactSettings, RexSettings, Settings};

@@ -18,6 +18,7 @@ mod evaluate;
 mod faults;
 mod gallery;
 mod gpio;
+mod guarding;
 mod liveness;
 mod packs;
 mod photos;

@@ -116,6 +116,8 @@ pub struct Keeper {
     engaged: bool,
     /// Those who were granted and have not been seen to pass yet.
     entering: Vec<Subject>,
+    /// Set once the door is secured: when they have turned away.
+    gone_at: Option<Tick>,
     /// The rules' revision that is in force.
     revision: Option<i64>,
     looked: Option<Tick>,
@@ -165,6 +167,7 @@ impl Keeper {
             interlock: config.access.interlock.clone(),
             engaged: false,
             entering: Vec::new(),
+            gone_at: None,
             revision: None,
             looked: None,
             secure_at: None,
@@ -298,6 +301,10 @@ impl Keeper {
             }
         }
         self.input(Input::Tick);
+        if self.gone_at.is_some_and(|at| now >= at) {
+            self.gone_at = None;
+            self.entering.clear();
+        }
         let answers = self.desk.tick(&self.policy, &moment);
         self.answer(answers);
         self.desk_alarm(&moment);

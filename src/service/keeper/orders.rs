@@ -8,7 +8,7 @@ use super::Keeper;
 use crate::access::rules::Subject;
 use crate::clock::Moment;
 use crate::conditions::Source;
-use crate::door::{Choice, Input};
+use crate::door::{Choice, GRACE, Input};
 use crate::event::{Alarm, Contact, Event, PersonId};
 use crate::store::StoreError;
 
@@ -36,7 +36,10 @@ impl Keeper {
             })));
             for condition in conditions {
                 if condition.acknowledged_at.is_some() {
-                    self.conditions.acknowledged(condition.alarm, moment.tick);
+                    let ended = self.conditions.acknowledged(condition.alarm);
+                    if let Some(event) = ended {
+                        self.record(event);
+                    }
                 }
             }
         }
@@ -62,10 +65,14 @@ impl Keeper {
         }
     }
 
-    /// Somebody was let in. Where a shut door is seen they have entered once it is open.
+    /// Somebody was let in. Where a contact says that the door is shut, they have entered once it
+    /// is open.
     pub(super) fn entered(&mut self, subject: Subject) {
         if self.door.contact() == Some(Contact::Closed) {
+            self.entering
+                .retain(|other| other.person.id != subject.person.id);
             self.entering.push(subject);
+            self.gone_at = None;
         } else {
             self.passed(&subject);
         }
@@ -78,7 +85,8 @@ impl Keeper {
                     self.passed(&subject);
                 }
             }
-            Event::DoorSecured { .. } => self.entering.clear(),
+            // They may just be opening it.
+            Event::DoorSecured { .. } => self.gone_at = Some(self.clock.tick() + GRACE),
             _ => {}
         }
     }

@@ -328,6 +328,9 @@ impl Real {
         }
         self.seq += 1;
         self.history.push_back(Recorded {
+            clock_synced: true,
+            by: None,
+            hash: Default::default(),
             seq: self.seq,
             id: Uuid::from_u128(self.seq.into()),
             time: at.wall,
