@@ -1,6 +1,6 @@
 //! The door's state: relay, mode, leaf and exit button, and what can be asked of it.
 //!
-//! Only [`step`] changes it. Flows out: what is published, what an interlock looks at, and when
+//! Only [`step()`] changes it. Flows out: what is published, what an interlock looks at, and when
 //! time is due.
 
 #[cfg(test)]

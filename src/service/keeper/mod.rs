@@ -6,7 +6,7 @@
 //! in because a disk is full. Flows in: [`Message`]s, the rules in the store, time. Flows out:
 //! events, the relay, what the panel shows.
 //!
-//! [`claims`] answers people, [`orders`] follows administration, [`journal`] reaches the disk.
+//! `claims` answers people, `orders` follows administration, `journal` reaches the disk.
 
 mod claims;
 mod journal;
