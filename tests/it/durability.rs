@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use doorward::clock::Timestamp;
 use doorward::event::wire::{QosPolicy, Wire};
@@ -155,7 +156,9 @@ fn a_backup_taken_while_others_write_is_of_one_instant() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut writer = file.open();
-            while !done.load(Ordering::Relaxed) {
+            // Bounded, so that a failure below ends the test and is told.
+            let end = Instant::now() + Duration::from_secs(30);
+            while !done.load(Ordering::Relaxed) && Instant::now() < end {
                 record(&mut writer, 1);
             }
         });
