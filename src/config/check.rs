@@ -199,16 +199,8 @@ impl Config {
             range(refuse, "rex.stuck_s", rex.stuck_s, 5..=3600)?;
         }
         if let Some(outputs) = &self.outputs {
-            for (key, output) in [
-                ("outputs.green", outputs.green),
-                ("outputs.red", outputs.red),
-                ("outputs.blue", outputs.blue),
-                ("outputs.sounder", outputs.sounder),
-                ("outputs.second_relay", outputs.second_relay),
-            ] {
-                if let Some(output) = output {
-                    range(refuse, key, output.pin, 0..=1023)?;
-                }
+            for (key, output) in outputs.wired() {
+                range(refuse, key, output.pin, 0..=1023)?;
             }
         }
         self.check_pins_differ(refuse)
@@ -224,16 +216,8 @@ impl Config {
             used.push(("rex.pin", &rex.chip, rex.pin));
         }
         if let Some(outputs) = &self.outputs {
-            let pins = [
-                ("outputs.green", outputs.green),
-                ("outputs.red", outputs.red),
-                ("outputs.blue", outputs.blue),
-                ("outputs.sounder", outputs.sounder),
-                ("outputs.second_relay", outputs.second_relay),
-            ];
-            for (key, output) in pins {
-                used.extend(output.map(|output| (key, &outputs.chip, output.pin)));
-            }
+            let pins = outputs.wired();
+            used.extend(pins.map(|(key, output)| (key, &outputs.chip, output.pin)));
         }
         for (i, (key, chip, pin)) in used.iter().enumerate() {
             if let Some((other, ..)) = used[..i].iter().find(|(_, c, p)| (c, p) == (chip, pin)) {

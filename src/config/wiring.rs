@@ -220,6 +220,21 @@ impl Default for OutputsConfig {
     }
 }
 
+impl OutputsConfig {
+    /// Every output that is wired, by its key in the configuration.
+    pub fn wired(&self) -> impl Iterator<Item = (&'static str, OutputPin)> {
+        [
+            ("outputs.green", self.green),
+            ("outputs.red", self.red),
+            ("outputs.blue", self.blue),
+            ("outputs.sounder", self.sounder),
+            ("outputs.second_relay", self.second_relay),
+        ]
+        .into_iter()
+        .filter_map(|(key, output)| Some((key, output?)))
+    }
+}
+
 /// Which driver reads the keypad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audit::{KeyError, open_signer};
-use crate::clock::Moment;
+use crate::clock::{Moment, Tick};
 use crate::config::Config;
 use crate::event::checkpoint::due;
 use crate::store::{Store, StoreError};
@@ -37,7 +37,7 @@ pub(super) struct Archivist {
     issuer: String,
     every: Duration,
     keep: Option<Duration>,
-    pruned: Option<crate::clock::Tick>,
+    pruned: Option<Tick>,
 }
 
 impl Archivist {
