@@ -151,6 +151,7 @@ impl Config {
         self.check_wiring(refuse)?;
         self.check_access(refuse)?;
         self.check_record(refuse)?;
+        self.check_messaging(refuse)?;
         if let Err(error) = log
             .level
             .parse::<tracing_subscriber::filter::targets::Targets>()
@@ -307,6 +308,35 @@ impl Config {
             audit.checkpoint_every_min,
             0..=10_080,
         )
+    }
+
+    fn check_messaging(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
+        let (outbox, commands, telemetry) = (&self.outbox, &self.commands, &self.telemetry);
+        let most = 1_000..=100_000_000;
+        range(refuse, "outbox.max_messages", outbox.max_messages, most)?;
+        range(refuse, "outbox.max_mib", outbox.max_mib, 1..=1_000_000)?;
+        range(refuse, "outbox.warn_percent", outbox.warn_percent, 1..=100)?;
+        range(refuse, "commands.max_age_s", commands.max_age_s, 1..=60)?;
+        range(refuse, "commands.skew_s", commands.skew_s, 0..=60)?;
+        range(refuse, "commands.per_minute", commands.per_minute, 1..=600)?;
+        let name_fits = |name: &String| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+            (1..=64).contains(&name.len()) && name.chars().all(fits)
+        };
+        if let Some(name) = commands
+            .plain_client
+            .as_ref()
+            .filter(|name| !name_fits(name))
+        {
+            let allowed = "1 to 64 letters, digits, \"-\", \"_\", \".\" or \"@\"";
+            let value = format!("{name:?}");
+            return Err(refuse("commands.plain_client", value, allowed.into()));
+        }
+        if telemetry.every_s != 0 {
+            range(refuse, "telemetry.every_s", telemetry.every_s, 5..=86_400)?;
+        }
+        let expiry = telemetry.snapshot_expiry_s;
+        range(refuse, "telemetry.snapshot_expiry_s", expiry, 10..=86_400)
     }
 
     fn check_mqtt(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {

@@ -228,6 +228,7 @@ mod tests {
             &mut config.access.time_zone,
             &mut config.access.area,
             &mut config.access.unlock_schedule,
+            &mut config.commands.plain_client,
         ] {
             assert!(example.take().is_some());
         }

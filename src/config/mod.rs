@@ -7,6 +7,7 @@
 mod access;
 mod check;
 mod load;
+mod messaging;
 mod recognition;
 mod record;
 mod sections;
@@ -17,11 +18,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use access::{AccessConfig, AntiPassback, ClockConfig, WithoutClock};
+pub use messaging::{CommandsConfig, Droppable, OutboxConfig, TelemetryConfig};
 pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
 pub use record::{AuditConfig, OnStorageFailure, StoreConfig};
 pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
-    MqttConfig, PixelFormat, RelayConfig, RelayDriver, SourceKind,
+    MqttConfig, PixelFormat, Protocol, RelayConfig, RelayDriver, ResendDup, SourceKind, TlsVersion,
 };
 pub use wiring::{
     ContactConfig, InputWiring, KeypadConfig, KeypadDriver, OutputPin, OutputsConfig, Pull,
@@ -77,6 +79,12 @@ pub struct Config {
     /// Which broker hears of it; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<MqttConfig>,
+    /// What may wait for the broker.
+    pub outbox: OutboxConfig,
+    /// Who may command the door.
+    pub commands: CommandsConfig,
+    /// What is told beside events.
+    pub telemetry: TelemetryConfig,
     /// How the service logs.
     pub log: LogConfig,
 }

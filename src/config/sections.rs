@@ -190,6 +190,40 @@ impl Default for RelayConfig {
     }
 }
 
+/// Which version of MQTT is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// MQTT 5.
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1, for brokers that know no other: no reason codes, no properties.
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
+/// The oldest TLS that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V13,
+    /// TLS 1.2.
+    #[serde(rename = "1.2")]
+    V12,
+}
+
+/// Whether a message that is sent again says so (the DUP flag).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResendDup {
+    /// Yes, unless the broker tells a version that is known to drop such messages.
+    Auto,
+    /// Yes, as the standard demands.
+    Always,
+    /// No: for brokers that drop a first copy that says so.
+    Never,
+}
+
 /// `[mqtt]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -216,6 +250,12 @@ pub struct MqttConfig {
     pub client_key_file: Option<PathBuf>,
     /// Whether an `mqtt://` address is accepted.
     pub allow_plaintext: bool,
+    /// Which version of MQTT is spoken.
+    pub protocol: Protocol,
+    /// The oldest TLS that is accepted.
+    pub tls_min: TlsVersion,
+    /// Whether messages that are sent again say so.
+    pub resend_dup: ResendDup,
     /// Topic prefix; `doorward/<site>/<door>` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_topic: Option<String>,
@@ -242,6 +282,9 @@ impl Default for MqttConfig {
             client_cert_file: None,
             client_key_file: None,
             allow_plaintext: false,
+            protocol: Protocol::V5,
+            tls_min: TlsVersion::V13,
+            resend_dup: ResendDup::Auto,
             base_topic: None,
             keep_alive_s: 30,
             inflight: 20,

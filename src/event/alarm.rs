@@ -30,6 +30,10 @@ pub enum Alarm {
     Clock,
     /// Somebody was forced to open the door: a duress PIN was typed. Never shown at the door.
     Duress,
+    /// The outbox is nearly full, or drops messages.
+    Outbox,
+    /// A certificate expires soon, has expired, or cannot be read again.
+    Certificate,
 }
 
 /// How soon somebody should look.
@@ -46,7 +50,7 @@ pub enum Severity {
 
 impl Alarm {
     /// Every alarm, in the order of the catalogue.
-    pub const ALL: [Alarm; 12] = [
+    pub const ALL: [Alarm; 14] = [
         Alarm::CameraFault,
         Alarm::Storage,
         Alarm::SpoofSuspected,
@@ -59,6 +63,8 @@ impl Alarm {
         Alarm::RelayFault,
         Alarm::Clock,
         Alarm::Duress,
+        Alarm::Outbox,
+        Alarm::Certificate,
     ];
 
     /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
@@ -80,9 +86,12 @@ impl Alarm {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Alarm::Clock | Alarm::RepeatedDenied | Alarm::ContactFault => Severity::Minor,
+            Alarm::Clock | Alarm::RepeatedDenied | Alarm::ContactFault | Alarm::Certificate => {
+                Severity::Minor
+            }
             Alarm::CameraFault
             | Alarm::Storage
+            | Alarm::Outbox
             | Alarm::HeldOpen
             | Alarm::RexStuck
             | Alarm::RelayFault => Severity::Major,
@@ -108,6 +117,8 @@ impl Alarm {
             Alarm::RelayFault => "relay_fault",
             Alarm::Clock => "clock",
             Alarm::Duress => "duress",
+            Alarm::Outbox => "outbox",
+            Alarm::Certificate => "certificate",
         }
     }
 }

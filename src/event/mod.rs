@@ -11,6 +11,7 @@ mod access;
 mod alarm;
 pub mod chain;
 pub mod checkpoint;
+mod command;
 mod door;
 pub mod wire;
 
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub use access::{Challenge, Challenged, Denied, DenyReason, Granted, Method};
 pub use alarm::{Alarm, Severity};
+pub use command::{CommandRefusal, CommandVerb, DropReason, Role};
 pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 
 /// Identifies one enrolled person for life (UUIDv7).
@@ -77,6 +79,12 @@ pub enum Class {
     Availability,
     /// Retained, signed statement of how far the record goes.
     Checkpoint,
+    /// Numbers that may be lost.
+    Telemetry,
+    /// The last visitor's picture.
+    Snapshot,
+    /// What became of a command.
+    Result,
 }
 
 impl Class {
@@ -91,6 +99,9 @@ impl Class {
             Class::State => "state",
             Class::Availability => "availability",
             Class::Checkpoint => "checkpoint",
+            Class::Telemetry => "telemetry",
+            Class::Snapshot => "snapshot",
+            Class::Result => "result",
         }
     }
 }
@@ -251,6 +262,76 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<jiff::Timestamp>,
     },
+    /// Somebody may send commands from now on, or with another key or role than before.
+    #[serde(rename = "admin.operator_added")]
+    OperatorAdded {
+        /// Who.
+        operator: String,
+        /// What they may do.
+        role: Role,
+    },
+    /// Somebody may no longer send commands.
+    #[serde(rename = "admin.operator_removed")]
+    OperatorRemoved {
+        /// Who.
+        operator: String,
+    },
+    /// An operator's command was carried out.
+    #[serde(rename = "command.executed")]
+    CommandExecuted {
+        /// The command's id; the same command never counts twice.
+        id: String,
+        /// Who sent it: an operator, or the client of plain lock payloads.
+        operator: String,
+        /// What they wanted.
+        verb: CommandVerb,
+        /// How, in words, where the verb has arguments.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// A command was not carried out.
+    #[serde(rename = "command.refused")]
+    CommandRefused {
+        /// Why.
+        reason: CommandRefusal,
+        /// The same in words.
+        detail: String,
+        /// The command's id, where it has one that is genuine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// Who it claims to be from; proven only when the reason comes after the signature.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<String>,
+        /// What was wanted, where that can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verb: Option<CommandVerb>,
+        /// How many more like it came before this one without an event of their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unrecorded: Option<u64>,
+    },
+    /// The broker refused messages for good, or they can never be sent to it.
+    #[serde(rename = "delivery.refused")]
+    DeliveryRefused {
+        /// Where to.
+        topic: String,
+        /// Why.
+        reason: String,
+        /// The first event that it was about; absent for what carries no event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Uuid>,
+        /// How many messages since the last such event.
+        messages: u64,
+    },
+    /// Messages were dropped before the broker had them, as the configuration says.
+    #[serde(rename = "delivery.dropped")]
+    DeliveryDropped {
+        /// Which class.
+        class: Class,
+        /// Why.
+        reason: DropReason,
+        /// How many since the last such event.
+        messages: u64,
+    },
     /// Old events were deleted, as the retention says.
     #[serde(rename = "record.pruned")]
     RecordPruned {
@@ -300,7 +381,7 @@ pub enum Event {
 }
 
 /// Every kind an [`Event`] can have, in the order of the catalogue.
-pub const KINDS: [&str; 22] = [
+pub const KINDS: [&str; 28] = [
     "access.granted",
     "access.denied",
     "access.challenged",
@@ -318,6 +399,12 @@ pub const KINDS: [&str; 22] = [
     "admin.person_changed",
     "admin.rule_changed",
     "admin.mode_set",
+    "admin.operator_added",
+    "admin.operator_removed",
+    "command.executed",
+    "command.refused",
+    "delivery.refused",
+    "delivery.dropped",
     "record.pruned",
     "record.restored",
     "alarm.raised",
@@ -347,6 +434,12 @@ impl Event {
             Event::PersonChanged { .. } => "admin.person_changed",
             Event::RuleChanged { .. } => "admin.rule_changed",
             Event::ModeSet { .. } => "admin.mode_set",
+            Event::OperatorAdded { .. } => "admin.operator_added",
+            Event::OperatorRemoved { .. } => "admin.operator_removed",
+            Event::CommandExecuted { .. } => "command.executed",
+            Event::CommandRefused { .. } => "command.refused",
+            Event::DeliveryRefused { .. } => "delivery.refused",
+            Event::DeliveryDropped { .. } => "delivery.dropped",
             Event::RecordPruned { .. } => "record.pruned",
             Event::RecordRestored { .. } => "record.restored",
             Event::AlarmRaised { .. } => "alarm.raised",
@@ -376,6 +469,12 @@ impl Event {
             | Event::PersonChanged { .. }
             | Event::RuleChanged { .. }
             | Event::ModeSet { .. }
+            | Event::OperatorAdded { .. }
+            | Event::OperatorRemoved { .. }
+            | Event::CommandExecuted { .. }
+            | Event::CommandRefused { .. }
+            | Event::DeliveryRefused { .. }
+            | Event::DeliveryDropped { .. }
             | Event::RecordPruned { .. }
             | Event::RecordRestored { .. } => Class::Admin,
             Event::AlarmRaised { .. }
@@ -406,6 +505,12 @@ impl Event {
             | Event::DoorMode { .. }
             | Event::RuleChanged { .. }
             | Event::ModeSet { .. }
+            | Event::OperatorAdded { .. }
+            | Event::OperatorRemoved { .. }
+            | Event::CommandExecuted { .. }
+            | Event::CommandRefused { .. }
+            | Event::DeliveryRefused { .. }
+            | Event::DeliveryDropped { .. }
             | Event::RecordPruned { .. }
             | Event::RecordRestored { .. }
             | Event::AlarmRaised { .. }

@@ -63,6 +63,12 @@ pub struct QosPolicy {
     pub attack: Qos,
     /// `state`, `availability` and `checkpoint`.
     pub state: Qos,
+    /// `command/result`, and what the door asks of the broker for `command`.
+    pub command: Qos,
+    /// `telemetry`.
+    pub telemetry: Qos,
+    /// `snapshot`.
+    pub snapshot: Qos,
 }
 
 impl Default for QosPolicy {
@@ -74,6 +80,9 @@ impl Default for QosPolicy {
             alarm: Qos::AtLeastOnce,
             attack: Qos::ExactlyOnce,
             state: Qos::AtLeastOnce,
+            command: Qos::AtLeastOnce,
+            telemetry: Qos::AtMostOnce,
+            snapshot: Qos::AtMostOnce,
         }
     }
 }
@@ -103,6 +112,9 @@ impl QosPolicy {
             Class::Admin => self.admin,
             Class::Alarm => self.alarm,
             Class::State | Class::Availability | Class::Checkpoint => self.state,
+            Class::Result => self.command,
+            Class::Telemetry => self.telemetry,
+            Class::Snapshot => self.snapshot,
         }
     }
 }
@@ -133,6 +145,10 @@ pub struct Publication {
     pub content_type: &'static str,
     /// The bytes.
     pub payload: Vec<u8>,
+    /// When nobody needs it any more; absent for what must arrive however late.
+    pub expires_at: Option<Timestamp>,
+    /// MQTT 5 correlation data, where it answers something.
+    pub correlation: Option<Vec<u8>>,
 }
 
 /// CloudEvents 1.0 envelope; field order is the order on the wire.
@@ -170,8 +186,24 @@ impl Wire {
             Class::State => "state",
             Class::Availability => "availability",
             Class::Checkpoint => "checkpoint",
+            Class::Telemetry => "telemetry",
+            Class::Snapshot => "snapshot",
+            Class::Result => "command/result",
         };
         format!("{}/{leaf}", self.base_topic)
+    }
+
+    /// Where signed commands are taken.
+    #[must_use]
+    pub fn command_topic(&self) -> String {
+        format!("{}/command", self.base_topic)
+    }
+
+    /// Where plain lock payloads of one client are taken: the broker's access rules vouch for
+    /// the name in the topic.
+    #[must_use]
+    pub fn plain_topic(&self, client: &str) -> String {
+        format!("{}/command/plain/{client}", self.base_topic)
     }
 
     /// The message for one recorded event.
@@ -202,6 +234,8 @@ impl Wire {
             retain: false,
             content_type: CLOUDEVENTS_JSON,
             payload,
+            expires_at: None,
+            correlation: None,
         })
     }
 
@@ -215,6 +249,8 @@ impl Wire {
             retain: true,
             content_type: "text/plain",
             payload: availability.as_str().into(),
+            expires_at: None,
+            correlation: None,
         }
     }
 
@@ -228,6 +264,8 @@ impl Wire {
             retain: true,
             content_type: super::checkpoint::CONTENT_TYPE,
             payload: token.into(),
+            expires_at: None,
+            correlation: None,
         }
     }
 
@@ -243,6 +281,8 @@ impl Wire {
             retain: true,
             content_type: "application/json",
             payload: serde_json::to_vec(state)?,
+            expires_at: None,
+            correlation: None,
         })
     }
 }

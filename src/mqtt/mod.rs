@@ -31,5 +31,5 @@ pub mod tls;
 
 pub use failure::Failure;
 pub use message::MAYBE_DUP;
-pub use pump::{PumpEvent, PumpHandle, spawn};
+pub use pump::{Incoming, PumpEvent, PumpHandle, spawn};
 pub use settings::{Endpoint, MqttError, PumpConfig, Retry};

@@ -108,6 +108,8 @@ pub struct PumpConfig {
     pub session_expiry_s: u32,
     /// Largest packet in either direction, in bytes.
     pub max_packet_bytes: u32,
+    /// Topics whose messages are handed out as [`PumpEvent::Received`](super::PumpEvent::Received).
+    pub subscriptions: Vec<String>,
     /// Topics and QoS of availability.
     pub wire: Wire,
     /// When to connect again.
@@ -135,6 +137,7 @@ impl PumpConfig {
             inflight: mqtt.inflight,
             session_expiry_s: mqtt.session_expiry_s,
             max_packet_bytes: mqtt.max_packet_bytes,
+            subscriptions: Vec::new(),
             wire,
             retry: Retry::default(),
         })

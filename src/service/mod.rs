@@ -377,7 +377,7 @@ fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
     let (online, status) = match event {
         PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
-        PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } => return,
+        PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } | PumpEvent::Received(_) => return,
     };
     // The keeper only goes away when the service ends.
     let _ = keeper.send(Message::Online(online));

@@ -256,8 +256,9 @@ pub(super) fn enqueue(
     event_id: Option<Uuid>,
 ) -> Result<(), StoreError> {
     conn.prepare_cached(
-        "INSERT INTO outbox (event_id, class, topic, qos, retain, content_type, payload)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (event_id, class, topic, qos, retain, content_type, payload, expires_at,
+                             correlation)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         event_id.map(|id| id.to_string()),
@@ -267,6 +268,8 @@ pub(super) fn enqueue(
         publication.retain,
         publication.content_type,
         publication.payload,
+        publication.expires_at.map(Timestamp::as_millisecond),
+        publication.correlation,
     ])?;
     Ok(())
 }

@@ -208,6 +208,7 @@ fn at_qos_0_a_message_is_done_when_it_went_to_the_socket() {
         alarm: never,
         attack: never,
         state: never,
+        ..Default::default()
     };
     let door = door.towards(&broker.url());
     let consumer = consumer(&broker, &door);

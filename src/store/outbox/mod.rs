@@ -73,7 +73,8 @@ impl Outbox {
     /// When the database cannot be read.
     pub fn queued(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup
+            "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
+                    expires_at, correlation
              FROM outbox WHERE stage = 0 AND stage < 3 ORDER BY seq LIMIT ?",
         )?;
         let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
@@ -92,7 +93,7 @@ impl Outbox {
     pub fn under_way(&self) -> Result<Vec<UnderWay>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
-                    stage, pkid
+                    expires_at, correlation, stage, pkid
              FROM outbox WHERE stage IN (1, 2) AND stage < 3 ORDER BY stage, seq",
         )?;
         let mut rows = statement.query([])?;
@@ -100,11 +101,11 @@ impl Outbox {
         while let Some(row) = rows.next()? {
             under_way.push(UnderWay {
                 row: read(row)?,
-                stage: match row.get::<_, i64>(9)? {
+                stage: match row.get::<_, i64>(11)? {
                     1 => Stage::Published,
                     _ => Stage::Received,
                 },
-                pkid: row.get(10)?,
+                pkid: row.get(12)?,
             });
         }
         Ok(under_way)
@@ -209,6 +210,8 @@ impl Outbox {
             content_type: publication.content_type.to_owned(),
             payload: publication.payload.clone(),
             maybe_dup: false,
+            expires_at: publication.expires_at.map(|at| at.as_millisecond()),
+            correlation: publication.correlation.clone(),
         })
     }
 
@@ -242,7 +245,7 @@ impl Outbox {
     pub fn rejected(&self) -> Result<Vec<(Row, String)>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
-                    reason
+                    expires_at, correlation, reason
              FROM outbox WHERE stage = 4 ORDER BY seq",
         )?;
         let mut rows = statement.query([])?;
@@ -250,7 +253,7 @@ impl Outbox {
         while let Some(row) = rows.next()? {
             rejected.push((
                 read(row)?,
-                row.get::<_, Option<String>>(9)?.unwrap_or_default(),
+                row.get::<_, Option<String>>(11)?.unwrap_or_default(),
             ));
         }
         Ok(rejected)
@@ -275,8 +278,8 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
             if known == 0 {
                 conn.prepare_cached(
                     "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
-                                         payload, maybe_dup, stage, pkid)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
+                                         payload, maybe_dup, expires_at, correlation, stage, pkid)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
                 )?
                 .execute(params![
                     row.seq,
@@ -288,6 +291,8 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                     row.content_type,
                     row.payload,
                     row.maybe_dup,
+                    row.expires_at,
+                    row.correlation,
                     pkid,
                 ])?;
             }

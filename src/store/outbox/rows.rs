@@ -27,6 +27,10 @@ pub struct Row {
     pub payload: Vec<u8>,
     /// The broker forgot its session while this was under way: it may arrive twice.
     pub maybe_dup: bool,
+    /// When nobody needs it any more, in milliseconds since 1970.
+    pub expires_at: Option<i64>,
+    /// MQTT 5 correlation data.
+    pub correlation: Option<Vec<u8>>,
 }
 
 /// How far a message under way has come.
@@ -106,5 +110,7 @@ pub(super) fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
         content_type: row.get(6)?,
         payload: row.get(7)?,
         maybe_dup: row.get(8)?,
+        expires_at: row.get(9)?,
+        correlation: row.get(10)?,
     })
 }
