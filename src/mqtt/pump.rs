@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::backoff::Backoff;
 use super::connection::{self, Ended};
 use super::failure::{self, Failure, LinkError};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Owner};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
@@ -151,13 +151,19 @@ pub fn spawn(
     }
     let wake = Arc::new(Notify::new());
     let (stop, stopping) = watch::channel(Stop::No);
-    let ledger = Ledger::new(outbox, config.endpoint.to_string());
+    let owner = Owner {
+        broker: config.endpoint.to_string(),
+        protocol: config.protocol,
+        client_id: config.client_id.clone(),
+    };
+    let ledger = Ledger::new(outbox, owner);
     let pump = Pump {
         link: connection::Link {
             session: Shared::new(ledger),
             reporter: Reporter::new(Box::new(on_event)),
             wake: Arc::clone(&wake),
             stopping,
+            cleared: false,
             config,
         },
     };

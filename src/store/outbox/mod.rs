@@ -67,7 +67,8 @@ impl Outbox {
         Ok(changed)
     }
 
-    /// The first `limit` rows that wait to be sent, in the order they were queued.
+    /// The first `limit` rows that wait to be sent, in the order they were queued. Those whose
+    /// time is over are not among them; whoever keeps the outbox small removes and counts them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -75,7 +76,9 @@ impl Outbox {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation
-             FROM outbox WHERE stage = 0 AND stage < 3 ORDER BY seq LIMIT ?",
+             FROM outbox WHERE stage = 0 AND stage < 3
+                AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))
+             ORDER BY seq LIMIT ?",
         )?;
         let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
         let mut queued = Vec::new();
@@ -296,6 +299,12 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                     pkid,
                 ])?;
             }
+        }
+        Change::Queued { seq } => {
+            conn.prepare_cached(
+                "UPDATE outbox SET stage = 0, pkid = NULL WHERE seq = ? AND stage = 1",
+            )?
+            .execute([seq])?;
         }
         Change::Received { seq } => {
             conn.prepare_cached("UPDATE outbox SET stage = 2 WHERE seq = ? AND stage = 1")?

@@ -63,6 +63,11 @@ pub enum Change<'a> {
         /// Its packet id.
         pkid: u16,
     },
+    /// It waits again as if it had never been handed over: it got a packet id, but did not leave.
+    Queued {
+        /// Which row.
+        seq: i64,
+    },
     /// The broker holds it.
     Received {
         /// Which row.
