@@ -269,6 +269,21 @@ impl Wire {
         }
     }
 
+    /// The picture of whoever is at the door, a JPEG.
+    #[must_use]
+    pub fn snapshot(&self, jpeg: Vec<u8>, expires_at: Timestamp) -> Publication {
+        Publication {
+            class: Class::Snapshot,
+            topic: self.topic(Class::Snapshot),
+            qos: self.qos.of(Class::Snapshot),
+            retain: false,
+            content_type: "image/jpeg",
+            payload: jpeg,
+            expires_at: Some(expires_at),
+            correlation: None,
+        }
+    }
+
     /// The retained summary of the door.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod archivist;
 mod caretaker;
 mod inputs;
 pub mod keeper;
+pub mod snapshots;
 mod watcher;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use archivist::Archivist;
 use caretaker::Caretaker;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message};
+use snapshots::Snapshots;
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -176,18 +178,18 @@ async fn supervise(
 
     let to_tell = to_keeper.clone();
     let pump = match &config.mqtt {
-        Some(_) => Some(Arc::new(mqtt::spawn(
+        Some(_) => Some(mqtt::spawn(
             PumpConfig::from_config(config)?,
             move |event| tell_status(&event, &to_tell),
-        )?)),
+        )?),
         None => None,
     };
-    let to_wake = pump.clone();
-    let committed = Box::new(move || {
-        if let Some(pump) = &to_wake {
-            pump.wake();
+    let waker = || -> Box<dyn Fn() + Send> {
+        match &pump {
+            Some(pump) => Box::new(pump.waker()),
+            None => Box::new(|| {}),
         }
-    });
+    };
     let panel = match &config.outputs {
         Some(outputs) => {
             let outputs = Outputs::open(outputs)?;
@@ -199,7 +201,16 @@ async fn supervise(
         }
         None => None,
     };
-    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), committed)?;
+    let slot = Arc::new(FrameSlot::default());
+    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
+    let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
+    keeper.set_snapshots(snapshots);
+    if let Some(photographer) = photographer {
+        start("snapshots", &notices, move || {
+            photographer.run();
+            Ok(())
+        })?;
+    }
     if let Some(recovery) = &recovery {
         keeper.recovered(recovery);
     }
@@ -222,7 +233,6 @@ async fn supervise(
         notices: &notices,
     }
     .start()?;
-    let slot = Arc::new(FrameSlot::default());
     let watcher = Watcher {
         pipeline,
         store: Store::open(&config.store.path, None)?,
@@ -272,8 +282,7 @@ async fn supervise(
     if let Err(error) = archivist.look(&clock.moment(), true) {
         tracing::error!(%error, "the end of the record is not signed");
     }
-    // The keeper's share of the handle went with its thread.
-    if let Some(pump) = pump.and_then(Arc::into_inner) {
+    if let Some(pump) = pump {
         pump.shutdown(FAREWELL);
     }
     if let Ok(Some(Kept { mut relay, failure })) = kept {

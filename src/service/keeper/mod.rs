@@ -30,6 +30,7 @@ use crate::gpio::keypad::Pin;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::presentation::Claim;
+use crate::service::snapshots::Snapshots;
 use crate::store::recover::Recovery;
 use crate::store::{Site, Store, StoreError};
 use journal::Journal;
@@ -128,6 +129,8 @@ pub struct Keeper {
     /// Whether the door will soon have been open for too long.
     warning: bool,
     offline: bool,
+    /// Where pictures are asked for; nowhere without a camera.
+    snapshots: Option<Snapshots>,
 }
 
 impl Keeper {
@@ -174,7 +177,13 @@ impl Keeper {
             asked: None,
             warning: false,
             offline: false,
+            snapshots: None,
         })
+    }
+
+    /// From now on pictures can be asked for.
+    pub fn set_snapshots(&mut self, snapshots: Snapshots) {
+        self.snapshots = Some(snapshots);
     }
 
     /// The database was replaced before there was a keeper, which raised an alarm and recorded it;
@@ -499,6 +508,13 @@ impl Keeper {
             alarms: self.conditions.active().collect(),
             version: env!("CARGO_PKG_VERSION"),
             since: self.clock.now(),
+        }
+    }
+
+    /// A decision was made: a picture goes with it, where the owner wants that.
+    fn picture(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.decided();
         }
     }
 
