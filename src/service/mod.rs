@@ -3,7 +3,7 @@
 //! ```text
 //! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay, panel
 //!         contact, exit button and keypad threads ─────────▲ ▲ └─ wakes ─▶ MQTT thread ─▶ broker
-//!                     caretaker (room, backups) ─────────────┘
+//!       caretaker (room, backups), dispatcher (outbox) ──────┘
 //! ```
 //! Start: lock, **relay to its safe level**, store, models, broker, keeper, camera, vision.
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
@@ -11,9 +11,12 @@
 
 mod archivist;
 mod caretaker;
+mod dispatcher;
 mod inputs;
 pub mod keeper;
 pub mod snapshots;
+mod telemetry;
+mod throttle;
 mod watcher;
 
 use std::sync::Arc;
@@ -40,9 +43,11 @@ use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
 use archivist::Archivist;
 use caretaker::Caretaker;
+use dispatcher::Dispatcher;
 use inputs::Listening;
-use keeper::{Keeper, Kept, Message};
+use keeper::{Keeper, Kept, Message, Undelivered};
 use snapshots::Snapshots;
+use telemetry::Gauges;
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -233,6 +238,12 @@ async fn supervise(
         notices: &notices,
     }
     .start()?;
+    let gauges = Gauges {
+        slot: Arc::clone(&slot),
+        meter: pipeline.meter(),
+        started: clock.tick(),
+    };
+    let _dispatching = start_dispatcher(config, gauges, &clock, &to_keeper, waker(), &notices)?;
     let watcher = Watcher {
         pipeline,
         store: Store::open(&config.store.path, None)?,
@@ -321,6 +332,25 @@ fn start_caretaker(
     Ok(working)
 }
 
+/// Starts the dispatcher where there is a broker; it ends when what this returns is dropped.
+fn start_dispatcher(
+    config: &Config,
+    gauges: Gauges,
+    clock: &Arc<dyn Clock>,
+    keeper: &mpsc::Sender<Message>,
+    committed: Box<dyn Fn() + Send>,
+    notices: &Notices,
+) -> Result<mpsc::Sender<()>, ServiceError> {
+    let (working, ended) = mpsc::channel();
+    if let Some(dispatcher) = Dispatcher::new(config, gauges, clock, keeper, committed)? {
+        start("dispatcher", notices, move || {
+            dispatcher.run(&ended);
+            Ok(())
+        })?;
+    }
+    Ok(working)
+}
+
 fn start_camera(
     config: &Config,
     slot: Arc<FrameSlot>,
@@ -381,14 +411,28 @@ fn start<T: Send + 'static>(
         .map_err(|source| ServiceError::System { what: name, source })
 }
 
-/// Shows in `systemctl status`, and at the door, whether the broker hears us.
+/// Shows in `systemctl status`, and at the door, whether the broker hears us; the keeper hears
+/// of what it refuses. The keeper only goes away when the service ends.
 fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
     let (online, status) = match event {
         PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
-        PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } | PumpEvent::Received(_) => return,
+        PumpEvent::Rejected {
+            seq,
+            event_id,
+            topic,
+            reason,
+        } => {
+            let _ = keeper.send(Message::Undelivered(Undelivered {
+                seq: *seq,
+                event: *event_id,
+                topic: topic.clone(),
+                reason: reason.clone(),
+            }));
+            return;
+        }
+        PumpEvent::Delivered { .. } | PumpEvent::Received(_) => return,
     };
-    // The keeper only goes away when the service ends.
     let _ = keeper.send(Message::Online(online));
     notify_systemd(sd_notify::NotifyState::Status(&status));
 }
