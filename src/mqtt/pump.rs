@@ -107,6 +107,13 @@ impl PumpHandle {
         self.wake.notify_one();
     }
 
+    /// The same for a thread of its own, which may outlive the pump: then nobody is woken.
+    #[must_use]
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let wake = Arc::clone(&self.wake);
+        move || wake.notify_one()
+    }
+
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
     /// within about `deadline`. What could not be sent stays in the outbox.
     pub fn shutdown(mut self, deadline: Duration) {

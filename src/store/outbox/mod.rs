@@ -11,12 +11,18 @@
 //! over is therefore written back when it turns out to be gone: what may have left the device
 //! is always on record.
 
+mod inspect;
+mod level;
+mod limits;
 mod rows;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+pub use inspect::{Holdings, Waiting};
+pub use level::{LevelNews, LevelWatch, Size};
+pub use limits::{Dropped, Limits, Swept};
 pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
@@ -218,27 +224,12 @@ impl Outbox {
         })
     }
 
-    /// How much is waiting.
+    /// How much is waiting; costs the same however much it is.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn depth(&self) -> Result<Depth, StoreError> {
-        let mut depth = Depth::default();
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT stage, count(*) FROM outbox GROUP BY stage")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let count: i64 = row.get(1)?;
-            let count = u64::try_from(count).unwrap_or_default();
-            match row.get::<_, i64>(0)? {
-                0 => depth.queued += count,
-                1 | 2 => depth.under_way += count,
-                4 => depth.rejected += count,
-                _ => {}
-            }
-        }
-        Ok(depth)
+        inspect::depth(&self.conn)
     }
 
     /// Rows the broker refused, oldest first, each with the reason.

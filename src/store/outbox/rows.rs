@@ -98,6 +98,11 @@ pub struct Depth {
     pub rejected: u64,
 }
 
+/// A number that is never negative.
+pub(super) fn number(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
+}
+
 pub(super) fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
     let seq: i64 = row.get(0)?;
     let broken = |what: String| StoreError::Content(format!("outbox row {seq}: {what}"));
