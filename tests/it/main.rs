@@ -9,6 +9,7 @@ mod camera;
 mod cli;
 mod crash;
 mod delivery;
+mod deploy;
 mod durability;
 mod end_to_end;
 mod enroll;

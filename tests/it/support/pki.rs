@@ -68,9 +68,11 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        // The common name of a door has a slash.
+        let file = format!("{}-{}", self.name, name.replace('/', "-"));
         let identity = Identity {
-            certificate: self.folder.join(format!("{}-{name}.pem", self.name)),
-            key: self.folder.join(format!("{}-{name}.key", self.name)),
+            certificate: self.folder.join(format!("{file}.pem")),
+            key: self.folder.join(format!("{file}.key")),
         };
         std::fs::write(&identity.certificate, certificate.pem()).unwrap();
         std::fs::write(&identity.key, key.serialize_pem()).unwrap();
