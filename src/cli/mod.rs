@@ -26,6 +26,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod topics;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ enum Verb {
     Evaluate(evaluate::Args),
     Events(events::Args),
     Db(db::Args),
+    Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
     Config(config::Args),
@@ -130,6 +132,7 @@ impl Cli {
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
+            Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

@@ -18,6 +18,7 @@ pub mod wire;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,7 +28,9 @@ pub use command::{CommandRefusal, CommandVerb, DropReason, Role};
 pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 
 /// Identifies one enrolled person for life (UUIDv7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct PersonId(pub Uuid);
 
@@ -53,7 +56,7 @@ impl FromStr for PersonId {
 }
 
 /// A person as the record names them: the id for machines, the name as it was at the time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonRef {
     /// Stable id.
     pub id: PersonId,
@@ -62,8 +65,9 @@ pub struct PersonRef {
 }
 
 /// Topic class of an event; decides topic and quality of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TopicClass")]
 pub enum Class {
     /// Somebody was granted or denied.
     Access,
@@ -107,7 +111,7 @@ impl Class {
 }
 
 /// A kind of rule that administration can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleKind {
     /// Who may pass which door, when and how.
@@ -119,7 +123,7 @@ pub enum RuleKind {
 }
 
 /// What administration did to a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleChange {
     /// It is new.
@@ -131,7 +135,7 @@ pub enum RuleChange {
 }
 
 /// What a damaged or missing database was replaced with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestoredFrom {
     /// The newest backup that was whole.
@@ -141,7 +145,7 @@ pub enum RestoredFrom {
 }
 
 /// One fact, with what is known about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "data")]
 pub enum Event {
     /// Somebody was granted.
@@ -150,7 +154,7 @@ pub enum Event {
     /// Somebody was denied.
     #[serde(rename = "access.denied")]
     AccessDenied(Denied),
-    /// Somebody was asked to prove that they are alive.
+    /// Somebody was asked for more: to blink, to type a PIN, to bring a second person.
     #[serde(rename = "access.challenged")]
     AccessChallenged(Challenged),
     /// The relay was released.
@@ -335,9 +339,10 @@ pub enum Event {
     /// Old events were deleted, as the retention says.
     #[serde(rename = "record.pruned")]
     RecordPruned {
-        /// The last one that is gone.
+        /// Sequence number of the last one that is gone.
         through_seq: u64,
         /// Its chain hash, in hex: the rest of the chain stands on it.
+        #[schemars(with = "chain::ChainHash")]
         hash: String,
         /// How many went.
         events: u64,
@@ -350,7 +355,7 @@ pub enum Event {
         /// Where the damaged file is, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quarantined: Option<String>,
-        /// The last event that the replacement knows, 0 for none.
+        /// Sequence number of the last event that the replacement knows, 0 for none.
         last_known_seq: u64,
     },
     /// A condition began.
