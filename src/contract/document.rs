@@ -16,23 +16,23 @@ use crate::mqtt::MAYBE_DUP;
 const BINDING: &str = "0.2.0";
 
 const INTRODUCTION: &str = "\
-What a door tells, and what it can be told, over MQTT. The application of this document is the door:
-it sends events and receives commands.
+What a door tells, and what it can be told, over MQTT. The application of this document is the
+door: it sends events and receives commands.
 
-**Order.** The events of a door are numbered without gaps: sort by `sequence`. They can arrive in
-another order after a connection was cut.
+**Order.** A door numbers its events, and never uses a number twice: sort by `sequence`. They can
+arrive in another order after a connection was cut. What QoS 1 and 2 carry leaves no number out.
 
 **Repetitions.** Compare `id`, which is the same in every repetition. At QoS 2 nothing is repeated
 for as long as the broker keeps the door's session; what may have arrived before carries the user
 property `maybe-dup`.
 
-**Versions.** The type of an event ends with the version of its meaning. A field may be added, and a
-word to an enumeration, without a new version: ignore fields that you do not know, and treat a word
-that you do not know as \"something else\". Whatever else changes is a new version of the type beside
-the old one. A field that may be absent is left out; it is never null.
+**Versions.** The type of an event ends with the version of its meaning. A field may be added, and
+a word to an enumeration, without a new version: ignore fields that you do not know, and treat a
+word that you do not know as \"something else\". Whatever else changes is a new version of the type,
+beside the old one. A field that may be absent is left out; it is never null.
 
-**What can be configured.** The base topic (`doorward/{site}/{door}` here) and the QoS of each class;
-this document has the defaults. `doorward topics` prints what is in force at a door.
+**What can be configured.** The base topic (`doorward/{site}/{door}` here) and the QoS of each
+class; this document has the defaults. `doorward topics` prints what is in force at a door.
 ";
 
 const HEADER: &str = "\
@@ -81,6 +81,7 @@ pub fn asyncapi() -> Value {
         "operations": operations,
         "components": {
             "messages": messages,
+            "parameters": parameters(),
             "schemas": schemas.finish(),
             "securitySchemes": {
                 "clientCertificate": {
@@ -157,22 +158,38 @@ fn described(channel: &Channel, messages: &[Message]) -> Value {
             (message.name.clone(), json!({"$ref": there}))
         })
         .collect();
-    let mut parameters = json!({
-        "site": {"description": "`door.site` of the configuration.", "examples": ["home"]},
-        "door": {"description": "`door.name` of the configuration.", "examples": ["front"]},
-    });
-    if channel.topic.contains("{client}") {
-        parameters["client"] = json!({
-            "description": "`commands.plain_client` of the configuration: the only client that the broker lets publish here.",
-            "examples": ["homeassistant"],
-        });
-    }
+    let named = parameters();
+    let parameters: Map<String, Value> = named
+        .keys()
+        .filter(|name| channel.topic.contains(&format!("{{{name}}}")))
+        .map(|name| {
+            let there = format!("#/components/parameters/{name}");
+            (name.clone(), json!({"$ref": there}))
+        })
+        .collect();
     json!({
         "address": channel.topic,
         "description": channel.about,
         "parameters": parameters,
         "messages": on_it,
     })
+}
+
+/// What stands in braces in a topic.
+fn parameters() -> Map<String, Value> {
+    let parameter = |name: &str, about: &str, example: &str| {
+        let value = json!({"description": about, "examples": [example]});
+        (name.to_owned(), value)
+    };
+    Map::from_iter([
+        parameter("site", "`door.site` of the configuration.", "home"),
+        parameter("door", "`door.name` of the configuration.", "front"),
+        parameter(
+            "client",
+            "`commands.plain_client` of the configuration: the only client that the broker lets publish here.",
+            "homeassistant",
+        ),
+    ])
 }
 
 /// What the door does with a topic: one operation for each QoS.

@@ -191,7 +191,7 @@ pub enum Event {
     /// Another mode governs the door.
     #[serde(rename = "door.mode")]
     DoorMode {
-        /// Which.
+        /// Which mode.
         mode: Mode,
         /// Who chose it.
         source: ModeSource,
@@ -246,7 +246,7 @@ pub enum Event {
     /// A rule was added, changed or removed.
     #[serde(rename = "admin.rule_changed")]
     RuleChanged {
-        /// Which kind.
+        /// Which kind of rule.
         rule: RuleKind,
         /// Its name.
         name: String,
@@ -259,7 +259,7 @@ pub enum Event {
     /// An operator chose a mode, or left it to the schedule again.
     #[serde(rename = "admin.mode_set")]
     ModeSet {
-        /// Which; absent when the schedule governs again.
+        /// Which mode; absent when the schedule governs again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<Mode>,
         /// When it ends by itself, if it does.
@@ -309,14 +309,14 @@ pub enum Event {
         /// What was wanted, where that can be told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verb: Option<CommandVerb>,
-        /// How many more like it came before this one without an event of their own.
+        /// How many more refusals like it came before this one without an event of their own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unrecorded: Option<u64>,
     },
     /// The broker refused messages for good, or they can never be sent to it.
     #[serde(rename = "delivery.refused")]
     DeliveryRefused {
-        /// Where to.
+        /// To which topic.
         topic: String,
         /// Why.
         reason: String,
@@ -329,7 +329,7 @@ pub enum Event {
     /// Messages were dropped before the broker had them, as the configuration says.
     #[serde(rename = "delivery.dropped")]
     DeliveryDropped {
-        /// Which class.
+        /// Of which class.
         class: Class,
         /// Why.
         reason: DropReason,
@@ -350,7 +350,7 @@ pub enum Event {
     /// The database was damaged or missing and was replaced at the start.
     #[serde(rename = "record.restored")]
     RecordRestored {
-        /// With what.
+        /// What it was replaced with.
         source: RestoredFrom,
         /// Where the damaged file is, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -361,7 +361,7 @@ pub enum Event {
     /// A condition began.
     #[serde(rename = "alarm.raised")]
     AlarmRaised {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
         /// How soon somebody should look.
         severity: Severity,
@@ -371,13 +371,13 @@ pub enum Event {
     /// A condition ended.
     #[serde(rename = "alarm.cleared")]
     AlarmCleared {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
     },
     /// Somebody took note of a condition.
     #[serde(rename = "alarm.acknowledged")]
     AlarmAcknowledged {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
         /// What they said about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -180,7 +180,8 @@ pub(crate) struct Envelope<'a> {
     /// When it happened, in UTC with milliseconds, by the door's clock.
     #[schemars(extend("format" = "date-time"), regex(pattern = UTC_MILLIS))]
     time: String,
-    /// Number of the event at this door, from 1 without gaps: 20 digits, which sort as text and parse as a number.
+    /// Number of the event at this door, never used twice: 20 digits, which sort as text and parse
+    /// as a number.
     #[schemars(regex(pattern = "^[0-9]{20}$"))]
     sequence: String,
     /// Only there, and false, when the door's clock was not to be trusted.
