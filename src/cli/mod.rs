@@ -20,6 +20,7 @@ mod identify;
 mod logging;
 mod mode;
 mod models;
+mod outbox;
 mod people;
 mod reenroll;
 mod relay;
@@ -88,6 +89,7 @@ enum Verb {
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
+    Outbox(outbox::Args),
     Db(db::Args),
     Topics(topics::Args),
     Models(models::Args),
@@ -131,6 +133,7 @@ impl Cli {
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
+            Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
             Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
