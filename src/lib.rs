@@ -18,6 +18,7 @@
 //! | [`door`] | the door's state machine | no |
 //! | [`gpio`] | pins: relay, contact, exit button, lights, keypad; one file a driver | yes |
 //! | [`event`] | facts, and how they look on the wire | no |
+//! | [`contract`] | topics, messages and their schemas, as one document; access rules for brokers | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`audit`] | the key of the record's checkpoints, exports | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
@@ -36,6 +37,7 @@ pub mod camera;
 pub mod clock;
 pub mod conditions;
 pub mod config;
+pub mod contract;
 pub mod door;
 pub mod enroll;
 pub mod evaluate;

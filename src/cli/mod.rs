@@ -27,6 +27,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod topics;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,7 @@ enum Verb {
     Events(events::Args),
     Outbox(outbox::Args),
     Db(db::Args),
+    Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
     Config(config::Args),
@@ -133,6 +135,7 @@ impl Cli {
             Verb::Events(args) => args.run(&context),
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
+            Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{ChainHash, Head};
@@ -26,7 +27,8 @@ const PUBLIC: &str = "PUBLIC KEY";
 const SPKI: [u8; 12] = [48, 42, 48, 5, 6, 3, 43, 101, 112, 3, 33, 0];
 
 /// What a checkpoint claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CheckpointClaims")]
 pub struct Claims {
     /// Which door: its CloudEvents source, `/doorward/SITE/DOOR`.
     pub iss: String,

@@ -7,6 +7,8 @@ mod audit;
 mod bench;
 mod camera;
 mod cli;
+mod contract;
+mod contract_frozen;
 mod crash;
 mod delivery;
 mod deploy;

@@ -7,6 +7,7 @@
 pub mod attack;
 pub mod broker;
 pub mod clip;
+pub mod contract;
 pub mod door;
 pub mod faces;
 pub mod pki;
