@@ -19,8 +19,12 @@ LOOK_S = 0.003
 # The consumer has everything that the broker had for it when nothing came for so long.
 QUIET_S = 0.6
 QUIET_AT_END_S = 3
-# How Mosquitto's log names the protocols.
+# How Mosquitto's log names the protocols, and what it says of the publisher's connections.
 LEVEL = {"5": "5", "3.1.1": "2"}
+CONNECTION = re.compile(
+    r" as doorward-chaos-door \(p(?P<level>\d), c(?P<clean>\d)"
+    r"|Sending CONNACK to doorward-chaos-door \((?P<present>\d), 0\)"
+)
 
 
 class Stuck(Exception):
@@ -170,13 +174,14 @@ class Run:
                 raise Stuck(f"waited {STUCK_S} s in vain: {what}")
 
     def _row(self, seconds, problem):
-        row = {**self.done, "seconds": round(seconds, 1), "events": 0}
+        row = {**self.done, "seconds": round(seconds, 1)}
+        levels, row["forget"] = sessions(self.broker.log())
         row["connections"] = self.publisher.connections if self.publisher else 0
         row["under_way"] = sum(1 for count in self.publisher.interrupted if count) if self.publisher else 0
         recorded = self._recorded()
         row["events"] = len(recorded)
         row.update(tally(self.counter.arrived if self.counter else [], recorded))
-        row["problems"] = [problem] if problem else self._problems(row)
+        row["problems"] = [problem] if problem else self._problems(row, levels)
         return row
 
     def _recorded(self):
@@ -187,7 +192,7 @@ class Run:
         finally:
             database.close()
 
-    def _problems(self, row):
+    def _problems(self, row, levels):
         """Which promises were broken."""
         forgot = row["forget"] > 0
         broken = []
@@ -205,6 +210,20 @@ class Run:
             expect(row["duplicated"] == 0, f"{row['duplicated']} duplicated")
         if self.qos == 2 and forgot and self.protocol == "5":
             expect(row["unmarked"] == 0, f"{row['unmarked']} duplicated without a mark")
-        levels = set(re.findall(r" as doorward-chaos-door \(p(\d)", self.broker.log()))
         expect(levels == {LEVEL[self.protocol]}, f"the publisher spoke another protocol than {self.protocol}")
         return broken
+
+
+def sessions(log):
+    """Which protocols the publisher spoke, and how often the broker had not got the session that it
+    asked for. Made to forget or not: Mosquitto 2.0 does not save a session that began with a clean
+    start until it is resumed once."""
+    levels, forgotten, clean, before = set(), 0, None, None
+    for found in CONNECTION.finditer(log):
+        if found["level"]:
+            levels.add(found["level"])
+            before, clean = clean, found["clean"]
+        # With MQTT 3.1.1 a clean session ends with its connection, so the next one finds none.
+        elif found["present"] == "0" and clean == "0" and not (before == "1" and "2" in levels):
+            forgotten += 1
+    return levels, forgotten
