@@ -17,7 +17,7 @@ PATIENCE_S = 20
 class Broker:
     """Not started yet; `start` and `stop` as often as wanted, always on the same port."""
 
-    def __init__(self, folder, random):
+    def __init__(self, folder, random, log="all"):
         self.folder = Path(folder)
         self.port = free_port(random)
         self.process = None
@@ -36,7 +36,7 @@ class Broker:
             "set_tcp_nodelay true\n"
             # A consumer that is behind must not lose anything silently.
             "max_queued_messages 0\n"
-            "log_type all\n"
+            f"log_type {log}\n"
             "connection_messages true\n"
         )
 
