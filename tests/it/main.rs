@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod bench;
+mod bench_outbox;
 mod camera;
 mod cli;
 mod contract;
