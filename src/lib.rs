@@ -18,6 +18,8 @@
 //! | [`door`] | the door's state machine | no |
 //! | [`gpio`] | pins: relay, contact, exit button, lights, keypad; one file a driver | yes |
 //! | [`event`] | facts, and how they look on the wire | no |
+//! | [`keys`] | Ed25519 keys as text and in files, and what they sign | key files only |
+//! | [`command`] | may this command be carried out? | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`audit`] | the key of the record's checkpoints, exports | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
@@ -34,6 +36,7 @@ pub mod audit;
 pub mod bench;
 pub mod camera;
 pub mod clock;
+pub mod command;
 pub mod conditions;
 pub mod config;
 pub mod door;
@@ -42,6 +45,7 @@ pub mod evaluate;
 pub mod event;
 pub mod gallery;
 pub mod gpio;
+pub mod keys;
 pub mod mqtt;
 pub mod pipeline;
 pub mod presentation;

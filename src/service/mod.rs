@@ -13,6 +13,7 @@ mod archivist;
 mod caretaker;
 mod inputs;
 pub mod keeper;
+mod mailbox;
 mod watcher;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use archivist::Archivist;
 use caretaker::Caretaker;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message};
+use mailbox::Mailbox;
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -175,10 +177,14 @@ async fn supervise(
     let (to_keeper, messages) = mpsc::channel();
 
     let to_tell = to_keeper.clone();
+    let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
     let pump = match &config.mqtt {
         Some(_) => Some(Arc::new(mqtt::spawn(
             PumpConfig::from_config(config)?,
-            move |event| tell_status(&event, &to_tell),
+            move |event| match event {
+                PumpEvent::Received(incoming) => mailbox.put(incoming),
+                event => tell_status(&event, &to_tell),
+            },
         )?)),
         None => None,
     };
