@@ -51,7 +51,6 @@ pub(super) struct Commands {
     /// Spent, but the store could not be written.
     unwritten: Vec<Spent>,
     answers: VecDeque<Publication>,
-    snapshot: Option<Errand>,
     reload: Option<Errand>,
 }
 
@@ -79,7 +78,6 @@ impl Commands {
             connected: None,
             unwritten: Vec::new(),
             answers: VecDeque::new(),
-            snapshot: None,
             reload: None,
         })
     }
@@ -170,13 +168,6 @@ impl Order {
 }
 
 impl Keeper {
-    /// What `snapshot` does; without it there is no picture.
-    pub fn on_snapshot(&mut self, errand: Errand) {
-        if let Some(commands) = &mut self.commands {
-            commands.snapshot = Some(errand);
-        }
-    }
-
     /// What `reload` does beside reading the rules again.
     pub fn on_reload(&mut self, errand: Errand) {
         if let Some(commands) = &mut self.commands {
@@ -341,14 +332,14 @@ impl Keeper {
                 Ok((!new).then(|| format!("{} was acknowledged already", alarm.as_str())))
             }
             Command::Snapshot {} => {
-                let errand = self.commands.as_mut().and_then(|c| c.snapshot.take());
-                let Some(mut errand) = errand else {
-                    let detail = "this installation publishes no pictures";
+                let Some(snapshots) = self.snapshots.take() else {
+                    let detail = "this installation has no camera";
                     return Err(unavailable(order, detail, order.spent.clone()));
                 };
-                let done = self.note(order, now).map(|()| errand());
-                self.on_snapshot(errand);
-                done?.map_err(|detail| unavailable(order, detail, None))
+                let asked = self.note(order, now).map(|()| snapshots.publish_newest());
+                self.snapshots = Some(snapshots);
+                asked?.map_err(|error| unavailable(order, error.to_string(), None))?;
+                Ok(None)
             }
             Command::Locate { .. } => {
                 if self.panel.is_none() {

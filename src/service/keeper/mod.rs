@@ -6,11 +6,12 @@
 //! in because a disk is full. Flows in: [`Message`]s, the rules in the store, time. Flows out:
 //! events, the relay, what the panel shows.
 //!
-//! `claims` answers people, `commands` answers operators, `orders` follows administration, `journal`
-//! reaches the disk.
+//! `claims` answers people, `commands` answers operators, `orders` follows administration,
+//! `delivery` records what the broker refuses, `journal` reaches the disk.
 
 mod claims;
 mod commands;
+mod delivery;
 mod journal;
 mod orders;
 
@@ -34,10 +35,13 @@ use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::mqtt::Incoming;
 use crate::presentation::Claim;
+use crate::service::snapshots::Snapshots;
 use crate::store::recover::Recovery;
 use crate::store::{Along, Site, Store, StoreError};
 use commands::Commands;
 pub use commands::Errand;
+use delivery::Refusals;
+pub use delivery::Undelivered;
 use journal::Journal;
 
 /// How often administration's changes are looked for: they count within a second.
@@ -91,6 +95,8 @@ pub enum Message {
         /// Its place among those that wait.
         place: Place,
     },
+    /// The broker refused a message for good.
+    Undelivered(Undelivered),
     /// The service ends.
     Stop,
 }
@@ -151,6 +157,9 @@ pub struct Keeper {
     commands: Option<Commands>,
     /// What goes to the disk with the command that is being carried out.
     in_hand: Option<Along>,
+    /// Where pictures are asked for; nowhere without a camera.
+    snapshots: Option<Snapshots>,
+    refusals: Refusals,
 }
 
 impl Keeper {
@@ -200,7 +209,14 @@ impl Keeper {
             offline: false,
             commands: Commands::from_config(config),
             in_hand: None,
+            snapshots: None,
+            refusals: Refusals::default(),
         })
+    }
+
+    /// From now on pictures can be asked for.
+    pub fn set_snapshots(&mut self, snapshots: Snapshots) {
+        self.snapshots = Some(snapshots);
     }
 
     /// The database was replaced before there was a keeper, which raised an alarm and recorded it;
@@ -291,6 +307,7 @@ impl Keeper {
                 drop(place);
                 self.command(&incoming, received, lost);
             }
+            Message::Undelivered(refused) => self.undelivered(refused),
             Message::Stop => {}
         }
     }
@@ -300,6 +317,7 @@ impl Keeper {
         for event in self.conditions.finish() {
             self.record(event);
         }
+        self.last_refusals();
         let (state, now) = (self.summary(), self.clock.tick());
         self.journal.finish(&state, now);
         Kept {
@@ -353,6 +371,7 @@ impl Keeper {
                 Some(detail) => self.raise(Alarm::Clock, Source::Clock, detail),
                 None => self.conditions.clear(Alarm::Clock, Source::Clock, now),
             }
+            self.refusals_due(now);
             if let Err(error) = self.look() {
                 tracing::warn!(%error, "the rules cannot be read; those in force stay in force");
             }
@@ -532,8 +551,12 @@ impl Keeper {
     }
 
     fn commit(&mut self, events: Vec<Event>) -> bool {
-        // Everything but a decision changes what the retained summary says.
-        let changed = events.iter().any(|event| event.class() != Class::Access);
+        // Everything but a decision changes what the retained summary says; and a summary that is
+        // refused must not be followed by another one for having been refused.
+        let changed = events.iter().any(|event| {
+            let refused = matches!(event, Event::DeliveryRefused { .. });
+            event.class() != Class::Access && !refused
+        });
         let state = changed.then(|| self.summary());
         let at: Timestamp = self.clock.now();
         let executed = |event: &Event| matches!(event, Event::CommandExecuted { .. });
@@ -567,6 +590,13 @@ impl Keeper {
             alarms: self.conditions.active().collect(),
             version: env!("CARGO_PKG_VERSION"),
             since: self.clock.now(),
+        }
+    }
+
+    /// A decision was made: a picture goes with it, where the owner wants that.
+    fn picture(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.decided();
         }
     }
 

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use doorward::clock::Timestamp;
-use doorward::config::{Config, MqttConfig};
+use doorward::config::{Config, MqttConfig, Protocol};
+use doorward::event::wire::Qos;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
-use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry};
+use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry, Subscription};
 use doorward::store::Store;
 use doorward::store::outbox::Outbox;
 
@@ -47,6 +48,13 @@ impl Sender {
         }
     }
 
+    /// One that speaks this version of MQTT.
+    pub fn speaking(protocol: Protocol) -> Self {
+        let mut door = Self::new();
+        door.mqtt().protocol = protocol;
+        door
+    }
+
     pub fn mqtt(&mut self) -> &mut MqttConfig {
         self.config.mqtt.as_mut().unwrap()
     }
@@ -79,8 +87,18 @@ impl Sender {
     }
 
     pub fn pump(&self) -> Pump {
+        self.pump_for(&[])
+    }
+
+    /// A pump that listens to these topics.
+    pub fn pump_for(&self, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
         config.retry = RETRY;
+        let wanted = |topic: &&str| Subscription {
+            topic: (*topic).to_owned(),
+            qos: Qos::AtLeastOnce,
+        };
+        config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
             let _ = send.send(event);
