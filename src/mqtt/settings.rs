@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::tls::{self, TlsFileError};
 use crate::config::{Config, MqttConfig, Protocol};
-use crate::event::wire::Wire;
+use crate::event::wire::{Qos, Wire};
 use crate::store::StoreError;
 
 /// Ports of MQTT with and without TLS.
@@ -89,6 +89,31 @@ impl Default for Retry {
     }
 }
 
+/// A topic whose messages the door wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Which.
+    pub topic: String,
+    /// At most this quality of service.
+    pub qos: Qos,
+}
+
+/// What the door listens to.
+fn subscriptions(config: &Config, wire: &Wire) -> Vec<Subscription> {
+    let commands = &config.commands;
+    let signed = commands.accept.then(|| Subscription {
+        topic: wire.command_topic(),
+        qos: wire.qos.command,
+    });
+    // Without a time in it such a message must not be kept for a door that is away: at QoS 0 brokers
+    // keep nothing (EMQX does by default; see `command::plain`).
+    let plain = commands.plain_client.as_ref().map(|client| Subscription {
+        topic: wire.plain_topic(client),
+        qos: Qos::AtMostOnce,
+    });
+    signed.into_iter().chain(plain).collect()
+}
+
 /// Everything the pump needs.
 #[derive(Debug, Clone)]
 pub struct PumpConfig {
@@ -111,7 +136,7 @@ pub struct PumpConfig {
     /// Largest packet in either direction, in bytes.
     pub max_packet_bytes: u32,
     /// Topics whose messages are handed out as [`PumpEvent::Received`](super::PumpEvent::Received).
-    pub subscriptions: Vec<String>,
+    pub subscriptions: Vec<Subscription>,
     /// Topics and QoS of availability.
     pub wire: Wire,
     /// When to connect again.
@@ -140,14 +165,14 @@ impl PumpConfig {
             inflight: mqtt.inflight,
             session_expiry_s: mqtt.session_expiry_s,
             max_packet_bytes: mqtt.max_packet_bytes,
-            subscriptions: Vec::new(),
+            subscriptions: subscriptions(config, &wire),
             wire,
             retry: Retry::default(),
         })
     }
 }
 
-fn endpoint(mqtt: &MqttConfig) -> Result<Endpoint, MqttError> {
+pub(super) fn endpoint(mqtt: &MqttConfig) -> Result<Endpoint, MqttError> {
     let bad = || MqttError::Address(mqtt.url.clone());
     let url = url::Url::parse(&mqtt.url).map_err(|_| bad())?;
     let host = url
@@ -179,7 +204,9 @@ fn endpoint(mqtt: &MqttConfig) -> Result<Endpoint, MqttError> {
     })
 }
 
-fn credentials(mqtt: &MqttConfig) -> Result<Option<(String, Option<String>)>, MqttError> {
+pub(super) fn credentials(
+    mqtt: &MqttConfig,
+) -> Result<Option<(String, Option<String>)>, MqttError> {
     let Some(username) = mqtt.username.clone() else {
         return Ok(None);
     };

@@ -14,6 +14,7 @@ mod caretaker;
 mod dispatcher;
 mod inputs;
 pub mod keeper;
+mod mailbox;
 pub mod snapshots;
 mod telemetry;
 mod throttle;
@@ -46,6 +47,7 @@ use caretaker::Caretaker;
 use dispatcher::Dispatcher;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message, Undelivered};
+use mailbox::Mailbox;
 use snapshots::Snapshots;
 use telemetry::Gauges;
 use watcher::Watcher;
@@ -182,10 +184,14 @@ async fn supervise(
     let (to_keeper, messages) = mpsc::channel();
 
     let to_tell = to_keeper.clone();
+    let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
     let pump = match &config.mqtt {
         Some(_) => Some(mqtt::spawn(
             PumpConfig::from_config(config)?,
-            move |event| tell_status(&event, &to_tell),
+            move |event| match event {
+                PumpEvent::Received(incoming) => mailbox.put(incoming),
+                event => tell_status(&event, &to_tell),
+            },
         )?),
         None => None,
     };

@@ -21,7 +21,7 @@ use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::PumpConfig;
+use crate::mqtt::settings::{PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -99,10 +99,10 @@ impl super::Client for Client {
             .map_err(unsent)
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent> {
         let filters = topics
             .iter()
-            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+            .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
     }
 
