@@ -37,6 +37,8 @@ pub enum Source {
     Caretaker,
     /// The wall clock.
     Clock,
+    /// The certificates and the other files that [mqtt] names.
+    Certificates,
     /// The last run of the service.
     LastRun,
 }

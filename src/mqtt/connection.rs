@@ -64,6 +64,7 @@ pub(super) enum Ended {
 impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
+        self.config.refresh();
         let resumable = match self.session.lock().begin(&self.config.client_id) {
             Ok(resumable) => resumable,
             Err(error) => {
@@ -93,6 +94,7 @@ impl Link {
             ended = live.drive(&mut eventloop) => ended,
             error = feeder.run() => Ended::Failed(error),
             ended = feeder.run_down(&mut self.stopping) => ended,
+            () = self.config.watched.renewed() => Ended::Rebuild,
         };
         let connected = *live.connected.borrow();
         let polite = !matches!(ended, Ended::Failed(_)) && connected.is_some();
@@ -110,7 +112,7 @@ impl Link {
             (endpoint.host.clone(), endpoint.port),
         );
         if let Some(tls) = &endpoint.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+            let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
             options.set_transport(Transport::tls_with_config(tls));
         }
         let (host, port) = (endpoint.host.clone(), endpoint.port);

@@ -18,6 +18,7 @@
 
 mod backoff;
 mod connection;
+mod credentials;
 mod dial;
 mod failure;
 mod feeder;
@@ -29,6 +30,7 @@ mod session;
 mod settings;
 pub mod tls;
 
+pub use credentials::Credentials;
 pub use failure::Failure;
 pub use message::MAYBE_DUP;
 pub use pump::{Incoming, PumpEvent, PumpHandle, spawn};

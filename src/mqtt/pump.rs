@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::connection::{self, Ended};
+use super::credentials::Credentials;
 use super::failure::{self, Failure, LinkError};
 use super::ledger::Ledger;
 use super::report::Reporter;
@@ -98,6 +99,7 @@ pub(super) enum Stop {
 pub struct PumpHandle {
     wake: Arc<Notify>,
     stop: watch::Sender<Stop>,
+    credentials: Arc<Credentials>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -105,6 +107,11 @@ impl PumpHandle {
     /// There are new rows. Never blocks.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Reads the files named in `[mqtt]` again, now. Never blocks.
+    pub fn reload(&self) {
+        self.credentials.reload();
     }
 
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
@@ -152,6 +159,7 @@ pub fn spawn(
     let wake = Arc::new(Notify::new());
     let (stop, stopping) = watch::channel(Stop::No);
     let ledger = Ledger::new(outbox, config.endpoint.to_string());
+    let credentials = Arc::clone(&config.watched);
     let pump = Pump {
         link: connection::Link {
             session: Shared::new(ledger),
@@ -171,6 +179,7 @@ pub fn spawn(
     Ok(PumpHandle {
         wake,
         stop,
+        credentials,
         thread: Some(thread),
     })
 }
@@ -209,8 +218,14 @@ impl Pump {
             if let Err(error) = link.session.lock().flush() {
                 warn!(target: "doorward::mqtt", "acknowledgements are not recorded yet: {error}");
             }
+            let first = link.config.retry.first;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                // What was refused may be accepted now.
+                () = async {
+                    link.config.watched.renewed().await;
+                    tokio::time::sleep(first).await;
+                } => {}
                 _ = link.stopping.wait_for(|stop| *stop != Stop::No) => {}
             }
         }

@@ -11,6 +11,7 @@
 
 mod archivist;
 mod caretaker;
+mod certificates;
 mod inputs;
 pub mod keeper;
 mod watcher;
@@ -39,6 +40,7 @@ use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
 use archivist::Archivist;
 use caretaker::Caretaker;
+use certificates::Certificates;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message};
 use watcher::Watcher;
@@ -175,11 +177,15 @@ async fn supervise(
     let (to_keeper, messages) = mpsc::channel();
 
     let to_tell = to_keeper.clone();
+    let mut certificates = Certificates::new(None);
     let pump = match &config.mqtt {
-        Some(_) => Some(Arc::new(mqtt::spawn(
-            PumpConfig::from_config(config)?,
-            move |event| tell_status(&event, &to_tell),
-        )?)),
+        Some(_) => {
+            let settings = PumpConfig::from_config(config)?;
+            certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
+            Some(Arc::new(mqtt::spawn(settings, move |event| {
+                tell_status(&event, &to_tell);
+            })?))
+        }
         None => None,
     };
     let to_wake = pump.clone();
@@ -236,6 +242,7 @@ async fn supervise(
     let mut archivist = Archivist::new(config)?;
     let _caretaking = start_caretaker(
         config,
+        certificates,
         recovery.as_ref(),
         &to_keeper,
         &clock,
@@ -290,6 +297,7 @@ async fn supervise(
 /// thread is not waited for: a copy that it has begun is worth nothing.
 fn start_caretaker(
     config: &Config,
+    certificates: Certificates,
     recovery: Option<&Recovery>,
     keeper: &mpsc::Sender<Message>,
     clock: &Arc<dyn Clock>,
@@ -299,6 +307,7 @@ fn start_caretaker(
     let caretaker = Caretaker::new(
         &config.store,
         Archivist::new(config)?,
+        certificates,
         recovery,
         Arc::clone(clock),
         keeper.clone(),

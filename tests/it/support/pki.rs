@@ -73,7 +73,14 @@ impl Pki {
             key: self.folder.join(format!("{}-{name}.key", self.name)),
         };
         std::fs::write(&identity.certificate, certificate.pem()).unwrap();
-        std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+        write_secret(&identity.key, &key.serialize_pem());
         identity
     }
+}
+
+/// A file that the door accepts as a secret: for its owner only.
+pub fn write_secret(path: &Path, content: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, content).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
