@@ -220,6 +220,33 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_a_dot_at_its_end_or_an_address_is_checked_like_any_other() {
+        use rustls::pki_types::{ServerName, UnixTime};
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = ["xn--brker-kua.lan".to_owned(), "fd00::1".to_owned()];
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, certificate.pem()).unwrap();
+        let tls = tls(&ca, None).unwrap();
+        let ask = |name: &str| {
+            use rustls::client::danger::ServerCertVerifier as _;
+            let name = ServerName::try_from(name).unwrap();
+            let now = UnixTime::now();
+            tls.witness
+                .verify_server_cert(certificate.der(), &[], &name, &[], now)
+        };
+        assert!(ask("xn--brker-kua.lan").is_ok() && ask("xn--brker-kua.lan.").is_ok());
+        assert!(ask("fd00::1").is_ok());
+        let before = tls.accepted();
+        for other in ["broker.lan", "fd00::2", "lan."] {
+            assert!(ask(other).is_err(), "{other}");
+        }
+        assert_eq!(tls.presented(), before, "seen, and refused all the same");
+    }
+
+    #[test]
     fn every_broken_file_is_named_with_what_is_wrong() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
