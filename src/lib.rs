@@ -23,6 +23,7 @@
 //! | [`command`] | may this command be carried out? | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`audit`] | the key of the record's checkpoints, exports | yes |
+//! | [`certs`] | what certificates say, when they expire; a private CA and what it signs | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
@@ -36,6 +37,7 @@ pub mod access;
 pub mod audit;
 pub mod bench;
 pub mod camera;
+pub mod certs;
 pub mod clock;
 pub mod command;
 pub mod conditions;

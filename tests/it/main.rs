@@ -34,6 +34,7 @@ mod refusals;
 mod service;
 mod store;
 mod support;
+mod tls;
 mod trouble;
 mod vision;
 mod year;

@@ -64,7 +64,8 @@ impl Pki {
         self.sign(name, params)
     }
 
-    fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
+    /// Whatever else is to be signed.
+    pub fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -75,7 +76,14 @@ impl Pki {
             key: self.folder.join(format!("{file}.key")),
         };
         std::fs::write(&identity.certificate, certificate.pem()).unwrap();
-        std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+        write_secret(&identity.key, &key.serialize_pem());
         identity
     }
+}
+
+/// A file that the door accepts as a secret: for its owner only.
+pub fn write_secret(path: &Path, content: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, content).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
