@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod delivery;
 mod durability;
+mod emulated;
 mod end_to_end;
 mod enroll;
 mod enroll_camera;

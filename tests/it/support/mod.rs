@@ -8,6 +8,7 @@ pub mod attack;
 pub mod broker;
 pub mod clip;
 pub mod door;
+pub mod emulated;
 pub mod faces;
 pub mod pki;
 pub mod proxy;

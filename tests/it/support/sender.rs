@@ -79,8 +79,12 @@ impl Sender {
     }
 
     pub fn pump(&self) -> Pump {
+        self.pump_with(RETRY)
+    }
+
+    pub fn pump_with(&self, retry: Retry) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
-        config.retry = RETRY;
+        config.retry = retry;
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
             let _ = send.send(event);
