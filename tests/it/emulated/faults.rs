@@ -107,21 +107,19 @@ fn a_broker_that_hangs_up_after_every_packet_loses_nothing() {
 }
 
 #[test]
-fn a_broker_that_hangs_up_after_one_message_still_gets_them_all() {
+fn a_broker_that_hangs_up_after_one_step_of_a_message_still_gets_them_all() {
     for protocol in PROTOCOLS {
         let mut scene = Scene::new(protocol);
         scene.broker.script(|seen| match seen.packet {
-            Incoming::Publish(_) | Incoming::Release(_) => Act::proper().and_close(),
+            Incoming::Release(_) => Act::proper().and_close(),
+            _ if seen.event().is_some() => Act::proper().and_close(),
             _ => Act::proper(),
         });
         scene.record(5);
         let pump = scene.pump();
-        wait_for("all of them", SOON, || {
-            let depth = scene.door.outbox().depth().unwrap();
-            scene.broker.sequences().len() == 5 && depth.queued + depth.under_way <= 2
-        });
+        scene.drained();
         println!(
-            "{protocol:?}, hangs up after one packet of a message: five events in {} connections",
+            "{protocol:?}, hangs up after each PUBLISH and PUBREL: five events in {} connections",
             scene.broker.connections()
         );
         recovers(&scene, pump, 5);
@@ -140,7 +138,7 @@ fn nonsense(protocol: Protocol) -> Vec<(&'static str, bool, Vec<Outgoing>)> {
         (
             "a web server",
             true,
-            raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            raw(&[b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), &[b'.'; 100]].concat()),
         ),
         ("zeros for CONNACK", true, raw(&[0; 64])),
         (
@@ -287,28 +285,5 @@ fn random_bytes_end_the_connection_and_lose_nothing() {
         scene.exactly_once(cases);
         println!("{protocol:?}, {cases} times 64 random bytes: nothing lost");
         recovers(&scene, pump, cases);
-    }
-}
-
-#[test]
-fn puback_for_a_message_of_qos_2_is_no_delivery() {
-    for protocol in PROTOCOLS {
-        let mut scene = Scene::new(protocol);
-        let mut said = false;
-        scene.broker.script(move |seen| match seen.event() {
-            Some(message) if !std::mem::replace(&mut said, true) => {
-                Act::answer(vec![Outgoing::PubAck(message.pkid, 0)])
-            }
-            _ => Act::proper(),
-        });
-        scene.record(2);
-        let pump = scene.pump();
-        scene.drained();
-        println!(
-            "{protocol:?}, PUBACK for QoS 2: {:?}",
-            scene.broker.journal()
-        );
-        scene.exactly_once(2);
-        recovers(&scene, pump, 2);
     }
 }
