@@ -80,6 +80,14 @@ impl Scene {
         assert_eq!(sequences, expected, "{:#?}", self.broker.journal());
     }
 
+    /// No message was given up.
+    #[track_caller]
+    fn nothing_set_aside(&self) {
+        let rejected = self.door.outbox().rejected().unwrap();
+        let journal = self.broker.journal();
+        assert!(rejected.is_empty(), "{rejected:?}\n{journal:#?}");
+    }
+
     /// The client never came back sooner than the first wait.
     #[track_caller]
     fn patient(&self) {

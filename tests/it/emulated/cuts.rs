@@ -29,6 +29,7 @@ fn at_every_packet(protocol: Protocol, at_once: bool, event: fn() -> Event) -> u
             }
             places += 1;
             check(&scene, 1);
+            scene.nothing_set_aside();
             scene.patient();
             drop(pump);
         }

@@ -16,6 +16,7 @@ fn recovers(scene: &Scene, pump: Pump, events: u64) {
     scene.broker.behave();
     scene.drained();
     scene.exactly_once(events);
+    scene.nothing_set_aside();
     scene.patient();
     pump.handle.shutdown(SOON);
     let last = scene.broker.delivered().pop().unwrap();

@@ -17,12 +17,6 @@ use super::{Cut, State, lock};
 /// socket that is closed with unread bytes takes its last words with it.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Why a connection ended.
-enum End {
-    Client(String),
-    Broker(String),
-}
-
 /// What one connection knows.
 struct Conversation<'a> {
     state: &'a Mutex<State>,
@@ -38,11 +32,7 @@ pub(super) fn hold(state: &Mutex<State>, socket: TcpStream) {
     socket.set_nodelay(true).unwrap();
     let number = {
         let mut state = lock(state);
-        let now = Instant::now();
         state.connection += 1;
-        let pause = state.ended.take().map(|ended| now - ended);
-        state.pauses.extend(pause);
-        state.began.push(now);
         // Whoever comes takes the session over.
         if let Some(old) = state.socket.replace(socket.try_clone().unwrap()) {
             let _ = old.shutdown(Shutdown::Both);
@@ -58,20 +48,22 @@ pub(super) fn hold(state: &Mutex<State>, socket: TcpStream) {
         sent: 0,
     };
     let end = conversation.run();
-    conversation.end(end);
+    conversation.end(&end);
 }
 
 /// Sends something nobody asked for.
 pub(super) fn push(state: &mut State, packet: &Outgoing) {
     state.journal.push(format!("< {packet}"));
+    let protocol = state.protocol.unwrap_or(Protocol::V5);
     if let Some(socket) = &mut state.socket {
-        let bytes = wire::write(packet, Protocol::V5);
+        let bytes = wire::write(packet, protocol);
         let _ = socket.write_all(&bytes);
     }
 }
 
 impl Conversation<'_> {
-    fn run(&mut self) -> End {
+    /// Why it ended.
+    fn run(&mut self) -> String {
         let mut buffer = BytesMut::new();
         let mut bytes = [0; 4096];
         let mut received = 0;
@@ -85,9 +77,9 @@ impl Conversation<'_> {
                 return self.cut();
             }
             let read = match self.socket.read(&mut bytes[..room]) {
-                Ok(0) => return End::Client("the client ended it".to_owned()),
+                Ok(0) => return "the client ended it".to_owned(),
                 Ok(read) => read,
-                Err(error) => return End::Client(error.to_string()),
+                Err(error) => return error.to_string(),
             };
             received += read;
             buffer.extend_from_slice(&bytes[..read]);
@@ -99,23 +91,27 @@ impl Conversation<'_> {
                             return end;
                         }
                     }
-                    Err(error) => return End::Broker(format!("not MQTT: {error}")),
+                    Err(error) => return format!("not MQTT: {error}"),
                 }
             }
         }
     }
 
     /// Takes a packet in and answers it. An error is the end.
-    fn packet(&mut self, packet: &Incoming) -> Result<(), End> {
+    fn packet(&mut self, packet: &Incoming) -> Result<(), String> {
         self.packets += 1;
         let (answers, close) = {
             let mut state = lock(self.state);
             if state.connection != self.number {
-                return Err(End::Client("taken over".to_owned()));
+                return Err("taken over".to_owned());
             }
             if state.cut == Some(Cut::Before(self.packets)) {
                 drop(state);
                 return Err(self.cut());
+            }
+            state.protocol = self.protocol;
+            if matches!(packet, Incoming::Connect { .. }) {
+                state.greeted.push(Instant::now());
             }
             state.journal.push(format!("> {packet}"));
             let act = ask(&mut state, packet);
@@ -133,12 +129,12 @@ impl Conversation<'_> {
             self.answer(answer)?;
         }
         if close {
-            return Err(End::Broker("the broker ended it".to_owned()));
+            return Err("the broker ended it".to_owned());
         }
         Ok(())
     }
 
-    fn answer(&mut self, answer: &Outgoing) -> Result<(), End> {
+    fn answer(&mut self, answer: &Outgoing) -> Result<(), String> {
         self.packets += 1;
         let planned = lock(self.state).cut;
         if planned == Some(Cut::Before(self.packets)) {
@@ -154,7 +150,7 @@ impl Conversation<'_> {
         let part = &bytes[..bytes.len().min(room)];
         self.sent += part.len();
         if let Err(error) = self.socket.write_all(part) {
-            return Err(End::Client(error.to_string()));
+            return Err(error.to_string());
         }
         if !whole || planned == Some(Cut::After(self.packets)) {
             return Err(self.cut());
@@ -163,23 +159,19 @@ impl Conversation<'_> {
     }
 
     /// The planned cut is now.
-    fn cut(&self) -> End {
+    fn cut(&self) -> String {
         let mut state = lock(self.state);
         state.cut = None;
         state.cuts += 1;
-        End::Broker("cut".to_owned())
+        "cut".to_owned()
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: &str) {
         {
             let mut state = lock(self.state);
-            let (End::Client(words) | End::Broker(words)) = &end;
-            state.journal.push(format!("| {words}"));
+            state.journal.push(format!("| {end}"));
             if state.connection == self.number {
                 state.socket = None;
-                if matches!(end, End::Broker(_)) {
-                    state.ended = Some(Instant::now());
-                }
             }
         }
         let _ = self.socket.shutdown(Shutdown::Write);

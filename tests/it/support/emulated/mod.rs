@@ -15,6 +15,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use doorward::config::Protocol;
+
 pub use conduct::{Act, Conduct, Seen};
 pub use wire::{Allowance, Incoming, Message, Outgoing};
 
@@ -40,15 +42,14 @@ struct State {
     /// Number of the connection, and its socket.
     connection: usize,
     socket: Option<TcpStream>,
+    protocol: Option<Protocol>,
     cut: Option<Cut>,
     cuts: usize,
     delivered: Vec<Message>,
     journal: Vec<String>,
     most_awaiting: usize,
-    /// When connections came, and when they were ended by us.
-    began: Vec<Instant>,
-    ended: Option<Instant>,
-    pauses: Vec<Duration>,
+    /// When each CONNECT was read.
+    greeted: Vec<Instant>,
     closed: bool,
 }
 
@@ -122,7 +123,6 @@ impl Emulated {
     /// Ends the current connection now.
     pub fn hang_up(&self) {
         let mut state = lock(&self.state);
-        state.ended = Some(Instant::now());
         if let Some(socket) = state.socket.take() {
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -164,12 +164,15 @@ impl Emulated {
 
     /// How many connections there were.
     pub fn connections(&self) -> usize {
-        lock(&self.state).began.len()
+        lock(&self.state).connection
     }
 
-    /// For how long the client stayed away after each connection that the broker ended.
+    /// From each CONNECT to the next. The client cannot have given up before the first of the two
+    /// was read, so each is longer than its wait, however slow this machine is.
     pub fn pauses(&self) -> Vec<Duration> {
-        lock(&self.state).pauses.clone()
+        let greeted = &lock(&self.state).greeted;
+        let next = greeted.iter().skip(1);
+        greeted.iter().zip(next).map(|(a, b)| *b - *a).collect()
     }
 
     /// How many messages awaited their release at most.
