@@ -37,6 +37,8 @@ pub enum Source {
     Caretaker,
     /// The wall clock.
     Clock,
+    /// What waits for the broker.
+    Outbox,
     /// The last run of the service.
     LastRun,
 }

@@ -5,7 +5,10 @@
 //! pictures, and does no I/O of its own. Flows in: frames with the time of their capture, and
 //! the gallery. Flows out: [`Look`]s, with [`Report`]s about the faces in view.
 
+mod meter;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opencv::core::Mat;
@@ -19,6 +22,9 @@ use crate::presentation::{
 use crate::recognition;
 use crate::vision::geometry::Rect;
 use crate::vision::{Detection, QualityLimits, Vision, VisionError};
+
+pub use meter::Meter;
+use meter::Stage;
 
 /// Faces examined in one frame, the largest first: more people than fit before a door.
 const MAX_FACES: usize = 3;
@@ -43,6 +49,7 @@ pub struct Pipeline {
     tracker: Tracker,
     presentations: Presentations,
     in_view: BTreeSet<TrackId>,
+    meter: Arc<Meter>,
 }
 
 impl Pipeline {
@@ -77,7 +84,14 @@ impl Pipeline {
             tracker: Tracker::default(),
             presentations: Presentations::new(rules),
             in_view: BTreeSet::new(),
+            meter: Arc::default(),
         })
+    }
+
+    /// How long its stages take.
+    #[must_use]
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// The networks.
@@ -104,6 +118,16 @@ impl Pipeline {
     /// # Errors
     /// When the engine fails.
     pub fn look(
+        &mut self,
+        frame: &Mat,
+        gallery: &Gallery,
+        captured: Tick,
+    ) -> Result<Look, VisionError> {
+        let meter = self.meter();
+        meter.time(Stage::Frame, || self.look_at(frame, gallery, captured))
+    }
+
+    fn look_at(
         &mut self,
         frame: &Mat,
         gallery: &Gallery,
@@ -144,7 +168,9 @@ impl Pipeline {
     }
 
     fn largest_faces(&mut self, frame: &Mat) -> Result<Vec<Detection>, VisionError> {
-        let mut faces = self.vision.detect(frame)?;
+        let mut faces = self
+            .meter
+            .time(Stage::Detect, || self.vision.detect(frame))?;
         faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
         faces.truncate(MAX_FACES);
         Ok(faces)
@@ -159,7 +185,9 @@ impl Pipeline {
         track: TrackId,
         gallery: &Gallery,
     ) -> Result<Option<Evidence>, VisionError> {
-        let Some(face) = self.vision.examine(frame, detection)? else {
+        let (meter, vision) = (&self.meter, &mut self.vision);
+        let examined = meter.time(Stage::Examine, || vision.examine(frame, detection))?;
+        let Some(face) = examined else {
             return Ok(None);
         };
         let quality = face.quality;
@@ -167,7 +195,7 @@ impl Pipeline {
             tracing::trace!(track = track.0, ?failure, "observation");
             return Ok(Some(Evidence::Poor(failure.problem)));
         }
-        let embedding = self.vision.embed(&face)?.embedding;
+        let embedding = meter.time(Stage::Embed, || vision.embed(&face))?.embedding;
         let found: Option<Match> = gallery.search(&embedding);
         let Asks { liveness, eyes } = self.presentations.asks(track, found.as_ref());
         let sighting = Sighting {
@@ -175,12 +203,13 @@ impl Pipeline {
             weight: quality.weight(),
             found,
             liveness: if liveness {
-                Some(self.vision.liveness(frame, &face)?)
+                let score = meter.time(Stage::Liveness, || vision.liveness(frame, &face))?;
+                Some(score)
             } else {
                 None
             },
             eyes_open: if eyes {
-                self.vision.eyes_open(frame, &face)?
+                vision.eyes_open(frame, &face)?
             } else {
                 None
             },

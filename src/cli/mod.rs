@@ -20,6 +20,7 @@ mod identify;
 mod logging;
 mod mode;
 mod models;
+mod outbox;
 mod people;
 mod reenroll;
 mod relay;
@@ -87,6 +88,7 @@ enum Verb {
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
+    Outbox(outbox::Args),
     Db(db::Args),
     Models(models::Args),
     Bench(bench::Args),
@@ -129,6 +131,7 @@ impl Cli {
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
+            Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),

@@ -15,6 +15,18 @@ pub enum Droppable {
     Qos0,
 }
 
+impl Droppable {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Droppable::Telemetry => "telemetry",
+            Droppable::Snapshot => "snapshot",
+            Droppable::Qos0 => "qos0",
+        }
+    }
+}
+
 /// `[outbox]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

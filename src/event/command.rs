@@ -97,6 +97,17 @@ pub enum DropReason {
     Expired,
 }
 
+impl DropReason {
+    /// The machine-readable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DropReason::Limit => "limit",
+            DropReason::Expired => "expired",
+        }
+    }
+}
+
 /// What an operator may do; each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod checkpoint;
 mod command;
 mod door;
+pub mod telemetry;
 pub mod wire;
 
 use std::fmt;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::telemetry::Telemetry;
 use super::{Class, Event, Recorded};
 use crate::clock::{Timestamp, rfc3339_millis};
 
@@ -269,6 +270,42 @@ impl Wire {
         }
     }
 
+    /// Numbers about the door's health.
+    ///
+    /// # Errors
+    /// When one of them is not a number.
+    pub fn telemetry(
+        &self,
+        telemetry: &Telemetry,
+        expires_at: Timestamp,
+    ) -> Result<Publication, serde_json::Error> {
+        Ok(Publication {
+            class: Class::Telemetry,
+            topic: self.topic(Class::Telemetry),
+            qos: self.qos.of(Class::Telemetry),
+            retain: false,
+            content_type: "application/json",
+            payload: serde_json::to_vec(telemetry)?,
+            expires_at: Some(expires_at),
+            correlation: None,
+        })
+    }
+
+    /// The picture of whoever is at the door, a JPEG.
+    #[must_use]
+    pub fn snapshot(&self, jpeg: Vec<u8>, expires_at: Timestamp) -> Publication {
+        Publication {
+            class: Class::Snapshot,
+            topic: self.topic(Class::Snapshot),
+            qos: self.qos.of(Class::Snapshot),
+            retain: false,
+            content_type: "image/jpeg",
+            payload: jpeg,
+            expires_at: Some(expires_at),
+            correlation: None,
+        }
+    }
+
     /// The retained summary of the door.
     ///
     /// # Errors
@@ -329,7 +366,10 @@ pub struct DoorSummary {
     pub since: Timestamp,
 }
 
-fn millis<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn millis<S: serde::Serializer>(
+    time: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339_millis(*time))
 }
 

@@ -9,30 +9,20 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::{
-    AsyncClient, ConnAck, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet,
-    TlsConfiguration, Transport,
-};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
+use super::dialect::{Client, Poller, Seen, Start, v4, v5};
 use super::failure::LinkError;
 use super::feeder::Feeder;
 use super::ledger::{Limits, Outcome};
-use super::message;
-use super::pump::Stop;
+use super::pump::{Incoming, Stop};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::PumpConfig;
+use crate::config::Protocol;
 use crate::event::wire::{Availability, Qos};
 
-/// Packet ids in use, at most. Fixed, because the client refuses to resume a session that was
-/// made under another number; `mqtt.inflight` (never more than this) is kept by the feeder.
-const PACKET_IDS: u16 = 50;
-/// Room in the client's queue: never fuller than the packet ids allow.
-const CLIENT_QUEUE: usize = PACKET_IDS as usize * 2;
-/// How long the broker may take from the TCP connection to CONNACK.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -43,6 +33,8 @@ pub(super) struct Link {
     pub reporter: Reporter,
     pub wake: Arc<Notify>,
     pub stopping: watch::Receiver<Stop>,
+    /// MQTT 3.1.1: the broker has just ended a clean session of ours, so it has none.
+    pub cleared: bool,
 }
 
 /// How a connection ended.
@@ -64,7 +56,7 @@ pub(super) enum Ended {
 impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
-        let resumable = match self.session.lock().begin(&self.config.client_id) {
+        let resumable = match self.session.lock().begin() {
             Ok(resumable) => resumable,
             Err(error) => {
                 return End {
@@ -73,16 +65,37 @@ impl Link {
                 };
             }
         };
-        let (client, mut eventloop) = AsyncClient::builder(self.options(resumable))
-            .capacity(CLIENT_QUEUE)
-            .build();
+        match self.config.protocol {
+            Protocol::V5 => {
+                let start = if resumable {
+                    Start::Resume
+                } else {
+                    Start::Fresh
+                };
+                let (client, poller) = v5::open(&self.config, &self.session, start);
+                self.serve(client, poller, start).await
+            }
+            Protocol::V311 => {
+                let start = match (resumable, self.cleared) {
+                    (true, _) => Start::Resume,
+                    (false, true) => Start::Fresh,
+                    (false, false) => Start::Clear,
+                };
+                let (client, poller) = v4::open(&self.config, &self.session, start);
+                self.serve(client, poller, start).await
+            }
+        }
+    }
 
+    async fn serve<C: Client, P: Poller>(&mut self, client: C, mut poller: P, start: Start) -> End {
         let live = Live {
             config: &self.config,
             session: &self.session,
             reporter: RefCell::new(&mut self.reporter),
             progress: Notify::new(),
             connected: RefCell::new(None),
+            start,
+            cleared: RefCell::new(&mut self.cleared),
         };
         let feeder = Feeder {
             live: &live,
@@ -90,59 +103,17 @@ impl Link {
             wake: &self.wake,
         };
         let ended = tokio::select! {
-            ended = live.drive(&mut eventloop) => ended,
+            ended = live.drive(&client, &mut poller) => ended,
             error = feeder.run() => Ended::Failed(error),
             ended = feeder.run_down(&mut self.stopping) => ended,
         };
         let connected = *live.connected.borrow();
-        let polite = !matches!(ended, Ended::Failed(_)) && connected.is_some();
+        let polite = matches!(ended, Ended::Rebuild)
+            || (matches!(ended, Ended::Stopped) && connected.is_some());
         if polite && !matches!(*self.stopping.borrow(), Stop::Now) {
-            live.goodbye(&client, &mut eventloop).await;
+            live.goodbye(&client, &mut poller).await;
         }
         End { ended, connected }
-    }
-
-    fn options(&self, resumable: bool) -> MqttOptions {
-        let config = &self.config;
-        let endpoint = &config.endpoint;
-        let mut options = MqttOptions::new(
-            config.client_id.clone(),
-            (endpoint.host.clone(), endpoint.port),
-        );
-        if let Some(tls) = &endpoint.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
-            options.set_transport(Transport::tls_with_config(tls));
-        }
-        let (host, port) = (endpoint.host.clone(), endpoint.port);
-        options.set_socket_connector(move |_, _| super::dial::dial(host.clone(), port));
-        match &config.credentials {
-            Some((username, Some(password))) => {
-                options.set_credentials(username.clone(), password.clone());
-            }
-            Some((username, None)) => {
-                options.set_username(username.clone());
-            }
-            None => {}
-        }
-        let will = config.wire.availability(Availability::Offline);
-        options
-            .set_last_will(LastWill::new(
-                will.topic,
-                will.payload,
-                message::qos(will.qos),
-                will.retain,
-                None,
-            ))
-            .set_clean_start(!resumable)
-            .set_session_expiry_interval(Some(config.session_expiry_s))
-            .set_max_packet_size(Some(config.max_packet_bytes))
-            .set_outgoing_inflight_upper_limit(PACKET_IDS)
-            .set_max_request_batch(PACKET_IDS.into())
-            .set_connect_timeout(CONNECT_TIMEOUT)
-            .set_session_store_arc(Arc::new(self.session.clone()));
-        let keep_alive = u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX);
-        options.set_keep_alive(keep_alive);
-        options
     }
 }
 
@@ -155,28 +126,34 @@ pub(super) struct Live<'a> {
     pub progress: Notify,
     /// Since when the broker accepts us.
     pub connected: RefCell<Option<Instant>>,
+    start: Start,
+    cleared: RefCell<&'a mut bool>,
 }
 
 impl Live<'_> {
     /// Runs the client. Every answer is taken in before the client may act on the next
     /// request, so that a packet id is never given out again while the ledger still has it.
-    async fn drive(&self, eventloop: &mut EventLoop) -> Ended {
+    async fn drive<C: Client, P: Poller>(&self, client: &C, poller: &mut P) -> Ended {
         loop {
-            let event = match eventloop.poll().await {
-                Ok(event) => event,
-                Err(error) => return Ended::Failed(error.into()),
+            let seen = match poller.poll().await {
+                Ok(seen) => seen,
+                Err(trouble) => return Ended::Failed(trouble.into()),
             };
-            if let Event::Incoming(Packet::ConnAck(connack)) = &event {
-                // The first connection was a clean one, to have a session at all; from here on
-                // it is kept like any other.
-                eventloop.options.set_clean_start(false);
-                match self.accepted(connack) {
-                    Ok(true) => {}
+            if let Seen::Accepted {
+                session_present,
+                limits,
+            } = seen
+            {
+                // A new session is made by asking for a clean one; from here on it is kept.
+                poller.keep_session();
+                match self.accepted(session_present, limits) {
+                    Ok(true) => self.subscribe(client),
                     Ok(false) => return Ended::Rebuild,
                     Err(error) => return Ended::Failed(error),
                 }
+            } else {
+                self.take(seen);
             }
-            self.take(event);
             if self.session.lock().needs_rebuild() {
                 debug!(target: "doorward::mqtt", "the broker holds messages that await their release; connecting again to release them");
                 return Ended::Rebuild;
@@ -184,10 +161,16 @@ impl Live<'_> {
         }
     }
 
-    /// The broker accepted the connection. False when the stored session cannot be resumed
-    /// within what it allows now.
-    fn accepted(&self, connack: &ConnAck) -> Result<bool, LinkError> {
-        let limits = self.limits(connack);
+    /// The broker accepted the connection. False when it is only good for being built again:
+    /// the stored session cannot be resumed within what the broker allows now, or (MQTT 3.1.1)
+    /// the broker has to be cleared first.
+    fn accepted(&self, session_present: bool, limits: Limits) -> Result<bool, LinkError> {
+        // A session of which we know nothing: its packet ids would be taken for repetitions.
+        let unknown = session_present && self.start == Start::Fresh;
+        **self.cleared.borrow_mut() = self.start == Start::Clear;
+        if self.start == Start::Clear || unknown {
+            return Ok(false);
+        }
         let mut ledger = self.session.lock();
         if !ledger.admit(limits) {
             warn!(
@@ -209,53 +192,63 @@ impl Live<'_> {
         self.connected.replace(Some(Instant::now()));
         self.reporter
             .borrow_mut()
-            .connected(&self.config.endpoint.to_string(), connack.session_present);
+            .connected(&self.config.endpoint.to_string(), session_present);
         self.progress.notify_one();
         Ok(true)
     }
 
-    fn limits(&self, connack: &ConnAck) -> Limits {
-        let properties = connack.properties.as_ref();
-        let highest_pkid = properties
-            .and_then(|properties| properties.receive_max)
-            .map_or(PACKET_IDS, |max| max.min(PACKET_IDS));
-        let packet_bytes = properties
-            .and_then(|properties| properties.max_packet_size)
-            .map_or(self.config.max_packet_bytes, |max| {
-                max.min(self.config.max_packet_bytes)
-            });
-        Limits {
-            window: usize::from(self.config.inflight.min(highest_pkid)),
-            highest_pkid,
-            packet_bytes: usize::try_from(packet_bytes).unwrap_or(usize::MAX),
-            qos: match properties.and_then(|properties| properties.max_qos) {
-                Some(0) => Qos::AtMostOnce,
-                Some(1) => Qos::AtLeastOnce,
-                _ => Qos::ExactlyOnce,
-            },
-            retain: properties.and_then(|properties| properties.retain_available) != Some(0),
+    /// Asks for our topics, also in a session that had them: the configuration may have changed.
+    fn subscribe<C: Client>(&self, client: &C) {
+        let topics = &self.config.subscriptions;
+        if !topics.is_empty() && client.subscribe(topics).is_err() {
+            let topics = topics.join(", ");
+            self.reporter
+                .borrow_mut()
+                .unsubscribed(&topics, "not valid in MQTT");
         }
     }
 
     /// Takes in what the client saw.
-    fn take(&self, event: Event) {
-        let outcome = {
-            let mut ledger = self.session.lock();
-            match event {
-                Event::Incoming(Packet::PubAck(ack)) => ledger.acknowledged(ack.pkid, ack.reason),
-                Event::Incoming(Packet::PubRec(ack)) => {
-                    let outcome = ledger.received(ack.pkid, ack.reason);
-                    self.progress.notify_one();
-                    outcome
-                }
-                Event::Incoming(Packet::PubComp(ack)) => ledger.completed(ack.pkid),
-                Event::Outgoing(Outgoing::Publish(0)) => ledger.sent_at_most_once(),
-                _ => None,
+    fn take(&self, seen: Seen) {
+        let outcome = match seen {
+            Seen::Acknowledged { pkid, code } => self.session.lock().acknowledged(pkid, code),
+            Seen::Received { pkid, code } => {
+                self.progress.notify_one();
+                self.session.lock().received(pkid, code)
             }
+            Seen::Completed { pkid } => self.session.lock().completed(pkid),
+            Seen::SentAtMostOnce => self.session.lock().sent_at_most_once(),
+            Seen::Subscribed(answers) => {
+                self.subscribed(answers);
+                None
+            }
+            Seen::Message(message) => {
+                self.hand_out(message);
+                None
+            }
+            Seen::Accepted { .. } | Seen::Other => None,
         };
         if let Some(outcome) = outcome {
             self.report(outcome);
             self.progress.notify_one();
+        }
+    }
+
+    fn subscribed(&self, answers: Vec<Option<String>>) {
+        for (topic, refused) in self.config.subscriptions.iter().zip(answers) {
+            if let Some(reason) = refused {
+                self.reporter.borrow_mut().unsubscribed(topic, &reason);
+            }
+        }
+    }
+
+    /// Only what is asked for now: the broker's session may have topics of an earlier
+    /// configuration.
+    fn hand_out(&self, message: Incoming) {
+        if self.config.subscriptions.contains(&message.topic) {
+            self.reporter.borrow_mut().received(message);
+        } else {
+            debug!(target: "doorward::mqtt", topic = message.topic, "not asked for (any more)");
         }
     }
 
@@ -265,13 +258,13 @@ impl Live<'_> {
 
     /// DISCONNECT, so that the broker does not publish the will. Answers that still come in
     /// are taken.
-    async fn goodbye(&self, client: &AsyncClient, eventloop: &mut EventLoop) {
-        if client.try_disconnect_now().is_err() {
+    async fn goodbye<C: Client, P: Poller>(&self, client: &C, poller: &mut P) {
+        if !client.disconnect() {
             return;
         }
         let farewell = async {
-            while let Ok(event) = eventloop.poll().await {
-                self.take(event);
+            while let Ok(seen) = poller.poll().await {
+                self.take(seen);
             }
         };
         if tokio::time::timeout(GOODBYE, farewell).await.is_ok() {

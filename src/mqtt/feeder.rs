@@ -6,13 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use rumqttc::{AsyncClient, ClientError};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
 
 use super::connection::{Ended, Live};
+use super::dialect::{Client, Unsent};
 use super::failure::LinkError;
-use super::message;
 use super::pump::Stop;
 use crate::event::wire::Availability;
 
@@ -26,13 +25,13 @@ const STOP_STEP: Duration = Duration::from_millis(20);
 const LAST_WORD: u32 = 3;
 
 /// The feeder of one connection.
-pub(super) struct Feeder<'a> {
+pub(super) struct Feeder<'a, C> {
     pub live: &'a Live<'a>,
-    pub client: &'a AsyncClient,
+    pub client: &'a C,
     pub wake: &'a Notify,
 }
 
-impl Feeder<'_> {
+impl<C: Client> Feeder<'_, C> {
     /// Feeds for as long as the connection lives; returns only what makes feeding impossible.
     pub(super) async fn run(&self) -> LinkError {
         loop {
@@ -66,20 +65,15 @@ impl Feeder<'_> {
                     refused.push(ledger.reject(row, reason));
                     continue;
                 }
-                let sent = self.client.try_publish(
-                    row.topic.clone(),
-                    row.payload.clone(),
-                    message::options(&row),
-                );
-                match sent {
+                match self.client.publish(&row) {
                     Ok(()) => ledger.handed_over(row),
-                    Err(ClientError::InvalidRequest(_)) => {
+                    Err(Unsent::Invalid) => {
                         let reason = "the topic is not a valid MQTT topic".to_owned();
                         refused.push(ledger.reject(row, reason));
                     }
                     // The client's queue has room for all packet ids; it is full only when
                     // the client is stuck, and gone only when the connection is.
-                    Err(_) => break,
+                    Err(Unsent::NoRoom) => break,
                 }
             }
             let again = !refused.is_empty();

@@ -1,4 +1,4 @@
-//! Delivery of what happened to the broker: MQTT 5 over TLS, exactly once at QoS 2.
+//! Delivery of what happened to the broker: MQTT 5 or 3.1.1 over TLS, exactly once at QoS 2.
 //!
 //! The network is somebody else's; the door does not wait for it. Events are committed by
 //! [`crate::store`] and sent from there by a thread of its own, the [`pump`]. Nothing in here
@@ -8,8 +8,9 @@
 //! ```text
 //! Store::record ─▶ outbox ─▶ feeder ─▶ client ─▶ broker
 //!                    ▲  ▲                 │ asks before it sends
-//!                    │  └──── session ◀───┘
-//!                    └─────── ledger ◀──── acknowledgements
+//!                    │  └──── ledger ◀────┤
+//!                    └─────── ledger ◀────┤ acknowledgements
+//! PumpEvent::Received ◀── reporter ◀──────┘ messages for us
 //! ```
 //!
 //! Rule of the house: **reconnect = restart**. After any error the client is dropped and a new
@@ -19,7 +20,9 @@
 mod backoff;
 mod connection;
 mod dial;
+mod dialect;
 mod failure;
+mod fate;
 mod feeder;
 mod ledger;
 mod message;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::backoff::Backoff;
 use super::connection::{self, Ended};
 use super::failure::{self, Failure, LinkError};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Owner};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
@@ -107,6 +107,13 @@ impl PumpHandle {
         self.wake.notify_one();
     }
 
+    /// The same for a thread of its own, which may outlive the pump: then nobody is woken.
+    #[must_use]
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let wake = Arc::clone(&self.wake);
+        move || wake.notify_one()
+    }
+
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
     /// within about `deadline`. What could not be sent stays in the outbox.
     pub fn shutdown(mut self, deadline: Duration) {
@@ -151,13 +158,19 @@ pub fn spawn(
     }
     let wake = Arc::new(Notify::new());
     let (stop, stopping) = watch::channel(Stop::No);
-    let ledger = Ledger::new(outbox, config.endpoint.to_string());
+    let owner = Owner {
+        broker: config.endpoint.to_string(),
+        protocol: config.protocol,
+        client_id: config.client_id.clone(),
+    };
+    let ledger = Ledger::new(outbox, owner);
     let pump = Pump {
         link: connection::Link {
             session: Shared::new(ledger),
             reporter: Reporter::new(Box::new(on_event)),
             wake: Arc::clone(&wake),
             stopping,
+            cleared: false,
             config,
         },
     };

@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 
 use super::failure::Failure;
 use super::ledger::Outcome;
-use super::pump::PumpEvent;
+use super::pump::{Incoming, PumpEvent};
 
 /// Speaks for one pump.
 pub(super) struct Reporter {
@@ -56,6 +56,18 @@ impl Reporter {
             self.last = Some(failure.clone());
         }
         (self.on_event)(PumpEvent::Disconnected { error: failure });
+    }
+
+    /// A subscription the broker did not grant: what comes there is not heard.
+    pub(super) fn unsubscribed(&mut self, topic: &str, reason: &str) {
+        if self.refusals.insert((topic.to_owned(), reason.to_owned())) {
+            error!(target: "doorward::mqtt", topic, reason, "the broker refuses the subscription, so nothing is heard on this topic; give this client the right to subscribe to it");
+        }
+    }
+
+    pub(super) fn received(&mut self, message: Incoming) {
+        debug!(target: "doorward::mqtt", topic = message.topic, bytes = message.payload.len(), retain = message.retain, "received");
+        (self.on_event)(PumpEvent::Received(message));
     }
 
     pub(super) fn ended(&mut self, outcome: Outcome) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tls::{self, TlsFileError};
-use crate::config::{Config, MqttConfig};
+use crate::config::{Config, MqttConfig, Protocol};
 use crate::event::wire::Wire;
 use crate::store::StoreError;
 
@@ -96,6 +96,8 @@ pub struct PumpConfig {
     pub database: PathBuf,
     /// The broker.
     pub endpoint: Endpoint,
+    /// Which version of MQTT is spoken.
+    pub protocol: Protocol,
     /// Unique on the broker.
     pub client_id: String,
     /// User name and password.
@@ -128,6 +130,7 @@ impl PumpConfig {
         Ok(Self {
             database: config.store.path.clone(),
             endpoint: endpoint(mqtt)?,
+            protocol: mqtt.protocol,
             client_id: mqtt
                 .client_id
                 .clone()

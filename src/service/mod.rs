@@ -3,7 +3,7 @@
 //! ```text
 //! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay, panel
 //!         contact, exit button and keypad threads ─────────▲ ▲ └─ wakes ─▶ MQTT thread ─▶ broker
-//!                     caretaker (room, backups) ─────────────┘
+//!       caretaker (room, backups), dispatcher (outbox) ──────┘
 //! ```
 //! Start: lock, **relay to its safe level**, store, models, broker, keeper, camera, vision.
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
@@ -11,8 +11,12 @@
 
 mod archivist;
 mod caretaker;
+mod dispatcher;
 mod inputs;
 pub mod keeper;
+pub mod snapshots;
+mod telemetry;
+mod throttle;
 mod watcher;
 
 use std::sync::Arc;
@@ -39,8 +43,11 @@ use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
 use archivist::Archivist;
 use caretaker::Caretaker;
+use dispatcher::Dispatcher;
 use inputs::Listening;
-use keeper::{Keeper, Kept, Message};
+use keeper::{Keeper, Kept, Message, Undelivered};
+use snapshots::Snapshots;
+use telemetry::Gauges;
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -176,18 +183,18 @@ async fn supervise(
 
     let to_tell = to_keeper.clone();
     let pump = match &config.mqtt {
-        Some(_) => Some(Arc::new(mqtt::spawn(
+        Some(_) => Some(mqtt::spawn(
             PumpConfig::from_config(config)?,
             move |event| tell_status(&event, &to_tell),
-        )?)),
+        )?),
         None => None,
     };
-    let to_wake = pump.clone();
-    let committed = Box::new(move || {
-        if let Some(pump) = &to_wake {
-            pump.wake();
+    let waker = || -> Box<dyn Fn() + Send> {
+        match &pump {
+            Some(pump) => Box::new(pump.waker()),
+            None => Box::new(|| {}),
         }
-    });
+    };
     let panel = match &config.outputs {
         Some(outputs) => {
             let outputs = Outputs::open(outputs)?;
@@ -199,7 +206,16 @@ async fn supervise(
         }
         None => None,
     };
-    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), committed)?;
+    let slot = Arc::new(FrameSlot::default());
+    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
+    let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
+    keeper.set_snapshots(snapshots);
+    if let Some(photographer) = photographer {
+        start("snapshots", &notices, move || {
+            photographer.run();
+            Ok(())
+        })?;
+    }
     if let Some(recovery) = &recovery {
         keeper.recovered(recovery);
     }
@@ -222,7 +238,12 @@ async fn supervise(
         notices: &notices,
     }
     .start()?;
-    let slot = Arc::new(FrameSlot::default());
+    let gauges = Gauges {
+        slot: Arc::clone(&slot),
+        meter: pipeline.meter(),
+        started: clock.tick(),
+    };
+    let _dispatching = start_dispatcher(config, gauges, &clock, &to_keeper, waker(), &notices)?;
     let watcher = Watcher {
         pipeline,
         store: Store::open(&config.store.path, None)?,
@@ -272,8 +293,7 @@ async fn supervise(
     if let Err(error) = archivist.look(&clock.moment(), true) {
         tracing::error!(%error, "the end of the record is not signed");
     }
-    // The keeper's share of the handle went with its thread.
-    if let Some(pump) = pump.and_then(Arc::into_inner) {
+    if let Some(pump) = pump {
         pump.shutdown(FAREWELL);
     }
     if let Ok(Some(Kept { mut relay, failure })) = kept {
@@ -309,6 +329,25 @@ fn start_caretaker(
         caretaker.run(&ended);
         Ok(())
     })?;
+    Ok(working)
+}
+
+/// Starts the dispatcher where there is a broker; it ends when what this returns is dropped.
+fn start_dispatcher(
+    config: &Config,
+    gauges: Gauges,
+    clock: &Arc<dyn Clock>,
+    keeper: &mpsc::Sender<Message>,
+    committed: Box<dyn Fn() + Send>,
+    notices: &Notices,
+) -> Result<mpsc::Sender<()>, ServiceError> {
+    let (working, ended) = mpsc::channel();
+    if let Some(dispatcher) = Dispatcher::new(config, gauges, clock, keeper, committed)? {
+        start("dispatcher", notices, move || {
+            dispatcher.run(&ended);
+            Ok(())
+        })?;
+    }
     Ok(working)
 }
 
@@ -372,14 +411,28 @@ fn start<T: Send + 'static>(
         .map_err(|source| ServiceError::System { what: name, source })
 }
 
-/// Shows in `systemctl status`, and at the door, whether the broker hears us.
+/// Shows in `systemctl status`, and at the door, whether the broker hears us; the keeper hears
+/// of what it refuses. The keeper only goes away when the service ends.
 fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
     let (online, status) = match event {
         PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
-        PumpEvent::Delivered { .. } | PumpEvent::Rejected { .. } | PumpEvent::Received(_) => return,
+        PumpEvent::Rejected {
+            seq,
+            event_id,
+            topic,
+            reason,
+        } => {
+            let _ = keeper.send(Message::Undelivered(Undelivered {
+                seq: *seq,
+                event: *event_id,
+                topic: topic.clone(),
+                reason: reason.clone(),
+            }));
+            return;
+        }
+        PumpEvent::Delivered { .. } | PumpEvent::Received(_) => return,
     };
-    // The keeper only goes away when the service ends.
     let _ = keeper.send(Message::Online(online));
     notify_systemd(sd_notify::NotifyState::Status(&status));
 }

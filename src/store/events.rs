@@ -90,6 +90,18 @@ impl Store {
         Ok(())
     }
 
+    /// Queues a message in place of those of its class that still wait: of telemetry and pictures
+    /// only the newest is of use, and an outage must not collect old ones.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed.
+    pub fn publish_newest(&mut self, publication: &Publication) -> Result<(), StoreError> {
+        let tx = self.write()?;
+        supersede(&tx, publication)?;
+        tx.commit()?;
+        Ok(())
+    }
+
     /// Lists events in the order they happened.
     ///
     /// # Errors
@@ -285,7 +297,7 @@ fn replace_retained(
     supersede(conn, &publication)
 }
 
-/// Queues a retained message and drops those of its class that no broker has seen yet.
+/// Queues a message and drops those of its class that no broker has seen yet.
 pub(super) fn supersede(conn: &Connection, publication: &Publication) -> Result<(), StoreError> {
     conn.prepare_cached("DELETE FROM outbox WHERE class = ? AND stage = 0")?
         .execute([publication.class.as_str()])?;

@@ -4,6 +4,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use opencv::core::{Mat, MatTraitConst as _, MatTraitConstManual as _, MatTraitManual as _};
 use zune_core::bytestream::ZCursor;
@@ -133,16 +134,43 @@ fn strict_jpeg(bytes: &[u8], width: u32, height: u32) -> Result<RgbImage, StillE
 /// # Errors
 /// When it is no 8-bit BGR image.
 pub fn to_png(frame: &Mat) -> Result<Vec<u8>, VisionError> {
+    let mut png = Vec::new();
+    match to_rgb(frame)?.write_to(&mut Cursor::new(&mut png), ImageFormat::Png) {
+        Ok(()) => Ok(png),
+        Err(_) => Err(VisionError::Picture),
+    }
+}
+
+/// A frame as a JPEG file, at most so wide.
+///
+/// # Errors
+/// When it is no 8-bit BGR image, or OpenCV cannot make it smaller.
+pub fn to_jpeg(frame: &Mat, max_width: u16, quality: u8) -> Result<Vec<u8>, VisionError> {
+    let mut small = Mat::default();
+    let max_width = i32::from(max_width);
+    let frame = if frame.cols() > max_width {
+        let height = i64::from(frame.rows()) * i64::from(max_width) / i64::from(frame.cols());
+        let size = opencv::core::Size::new(max_width, i32::try_from(height).unwrap_or(1).max(1));
+        let area = opencv::imgproc::INTER_AREA;
+        opencv::imgproc::resize(frame, &mut small, size, 0.0, 0.0, area)?;
+        &small
+    } else {
+        frame
+    };
+    let mut jpeg = Vec::new();
+    let picture = to_rgb(frame)?;
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
+    match encoder.encode_image(&picture) {
+        Ok(()) => Ok(jpeg),
+        Err(_) => Err(VisionError::Picture),
+    }
+}
+
+fn to_rgb(frame: &Mat) -> Result<RgbImage, VisionError> {
     let (bgr, _) = frame.data_bytes()?.as_chunks::<3>();
     let pixels = bgr.iter().flat_map(|[b, g, r]| [*r, *g, *b]).collect();
     let side = |n: i32| u32::try_from(n).unwrap_or(0);
-    let mut png = Vec::new();
-    let written = RgbImage::from_raw(side(frame.cols()), side(frame.rows()), pixels)
-        .map(|picture| picture.write_to(&mut Cursor::new(&mut png), ImageFormat::Png));
-    match written {
-        Some(Ok(())) => Ok(png),
-        _ => Err(VisionError::Picture),
-    }
+    RgbImage::from_raw(side(frame.cols()), side(frame.rows()), pixels).ok_or(VisionError::Picture)
 }
 
 /// As the rest of the pipeline wants it.

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use doorward::config::Config;
+use doorward::config::{Config, Protocol};
 use doorward::mqtt::{self, PumpConfig};
 
 use crate::support::broker::Broker;
@@ -40,8 +40,12 @@ impl PumpProcess {
         let path = door.folder().join("doorward.toml");
         if !path.exists() {
             let mqtt = door.config.mqtt.as_ref().unwrap();
+            let protocol = match mqtt.protocol {
+                Protocol::V5 => "5",
+                Protocol::V311 => "3.1.1",
+            };
             let toml = format!(
-                "[store]\npath = \"doorward.db\"\n[mqtt]\nurl = \"{}\"\nca_file = \"ca.pem\"\n",
+                "[store]\npath = \"doorward.db\"\n[mqtt]\nurl = \"{}\"\nca_file = \"ca.pem\"\nprotocol = \"{protocol}\"\n",
                 mqtt.url
             );
             std::fs::write(&path, toml).unwrap();
@@ -85,6 +89,15 @@ impl Random {
 
 #[test]
 fn two_hundred_events_arrive_exactly_once_through_cuts_kills_and_restarts() {
+    exactly_once(Protocol::V5);
+}
+
+#[test]
+fn two_hundred_events_arrive_exactly_once_in_the_older_protocol() {
+    exactly_once(Protocol::V311);
+}
+
+fn exactly_once(protocol: Protocol) {
     const EVENTS: usize = 200;
     let seed = std::env::var(SEED).map_or_else(
         |_| u64::from(std::process::id()) << 20 | 0x9E37,
@@ -93,7 +106,7 @@ fn two_hundred_events_arrive_exactly_once_through_cuts_kills_and_restarts() {
     println!("{SEED}={seed}");
     let mut random = Random(seed);
 
-    let door = Sender::new();
+    let door = Sender::speaking(protocol);
     let mut broker = Broker::builder(&door.pki).start();
     let proxy = Proxy::start(broker.port);
     let door = door.at(proxy.port);

@@ -21,6 +21,8 @@ mod gallery;
 mod gpio;
 mod guarding;
 mod liveness;
+mod outage;
+mod outbox;
 mod packs;
 mod photos;
 mod recognition;

@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::io;
 
-use rumqttc::StateError;
-
 /// The first error of type `T` in the layers of `error`.
 pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut layer = Some(error);
@@ -30,13 +28,10 @@ pub(super) fn find_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> 
     kind
 }
 
-/// One layer down, also where `source()` would skip one or the library names none.
+/// One layer down, also where `source()` would skip one.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(io) = error.downcast_ref::<io::Error>() {
         return io.get_ref().map(|custom| custom as &(dyn Error + 'static));
-    }
-    if let Some(StateError::Deserialization(packet)) = error.downcast_ref() {
-        return Some(packet);
     }
     error.source()
 }

@@ -8,14 +8,15 @@
 mod certificate;
 mod layers;
 
+use std::error::Error;
 use std::io;
 use std::time::Duration;
-
-use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError};
 
 use layers::{find, find_kind};
 
 use super::dial::DialError;
+use super::dialect::{Trouble, What};
+use super::fate;
 use super::ledger::SaveError;
 use super::settings::Endpoint;
 use crate::store::StoreError;
@@ -42,7 +43,7 @@ impl std::fmt::Display for Failure {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Connection(#[from] Trouble),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Pings are answered, messages are not.
@@ -53,10 +54,7 @@ pub(super) enum LinkError {
 impl LinkError {
     /// Whether the stored session will never be accepted by this version of the client.
     pub(super) fn is_unusable_session(&self) -> bool {
-        matches!(
-            self,
-            LinkError::Connection(ConnectionError::SessionRestore(_))
-        )
+        matches!(self, LinkError::Connection(trouble) if trouble.what == What::Unusable)
     }
 }
 
@@ -65,44 +63,41 @@ const SHORT_LIFE: Duration = Duration::from_secs(5);
 
 /// Puts a name to what happened. `lived`: for how long the broker had accepted us, if it had.
 pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
-    let error = match error {
+    let trouble = match error {
         LinkError::Store(error) => return storage(error),
         LinkError::Unresponsive => {
             return Failure::Network(format!(
                 "the broker {endpoint} answers pings but has not answered any message for a while; connecting again"
             ));
         }
-        LinkError::Connection(error) => error,
+        LinkError::Connection(trouble) => trouble,
     };
-    match error {
-        ConnectionError::SessionStore(error) => match find::<SaveError>(error.as_ref()) {
+    let error: &(dyn Error + 'static) = trouble.source.as_ref();
+    match &trouble.what {
+        What::Store => match find::<SaveError>(error) {
             Some(SaveError::Store(error)) => storage(error),
             Some(error) => Failure::Storage(format!(
                 "the state of the MQTT session makes no sense: {error}; it is read again from the database"
             )),
-            None => match find::<StoreError>(error.as_ref()) {
+            None => match find::<StoreError>(error) {
                 Some(error) => storage(error),
                 None => Failure::Storage(error.to_string()),
             },
         },
-        ConnectionError::SessionRestore(error) => Failure::Storage(format!(
+        What::Unusable => Failure::Storage(format!(
             "the stored MQTT session cannot be resumed: {error}; it is given up, and what was under way is sent anew, marked as possibly double"
         )),
-        ConnectionError::ConnectionRefused(code) => refused(*code, endpoint),
-        ConnectionError::MqttState(StateError::ConnFail { reason }) => refused(*reason, endpoint),
-        ConnectionError::MqttState(StateError::ServerDisconnect {
-            reason_code,
-            reason_string,
-        }) => ended(*reason_code, reason_string.as_deref(), endpoint),
-        ConnectionError::Timeout(_) => Failure::Network(format!(
+        What::Refused(code) => refused(*code, endpoint),
+        What::Ended(code, words) => ended(*code, words.as_deref(), endpoint),
+        What::Late => Failure::Network(format!(
             "the broker {endpoint} did not answer in time; check the address, the network and any firewall between"
         )),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => Failure::Network(format!(
+        What::Unanswered => Failure::Network(format!(
             "the broker {endpoint} no longer answers: the ping on the idle connection was lost"
         )),
-        other => match find::<rustls::Error>(other) {
+        _ => match find::<rustls::Error>(error) {
             Some(error) => certificate::tls(error, endpoint),
-            None => transport(other, endpoint, lived),
+            None => transport(trouble, endpoint, lived),
         },
     }
 }
@@ -114,8 +109,7 @@ fn storage(error: &StoreError) -> Failure {
 }
 
 /// What the broker said to CONNECT.
-fn refused(code: ConnectReturnCode, endpoint: &Endpoint) -> Failure {
-    use ConnectReturnCode as Code;
+fn refused(code: u8, endpoint: &Endpoint) -> Failure {
     let configuration = |what: &str| {
         Failure::Configuration(format!(
             "the broker {endpoint} refuses the connection: {what}"
@@ -124,81 +118,60 @@ fn refused(code: ConnectReturnCode, endpoint: &Endpoint) -> Failure {
     let network =
         |what: &str| Failure::Network(format!("the broker {endpoint} refuses for now: {what}"));
     match code {
-        Code::BadUserNamePassword => configuration(
+        0x86 => configuration(
             "bad user name or password; check mqtt.username and the first line of mqtt.password_file",
         ),
-        Code::NotAuthorized => configuration(
+        0x87 => configuration(
             "not authorised; user name or password is wrong or missing (mqtt.username, mqtt.password_file), or the broker does not admit this client",
         ),
-        Code::BadAuthenticationMethod => configuration(
+        0x8C => configuration(
             "it wants another way of authentication; user name and password, or a client certificate, are what we have",
         ),
-        Code::Banned => configuration("this client is banned; ask who runs the broker"),
-        Code::BadClientId | Code::ClientIdentifierNotValid => {
-            configuration("it does not accept the client id; set mqtt.client_id")
-        }
-        Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion => {
-            configuration("it does not speak MQTT 5; use a broker that does")
-        }
-        Code::RetainNotSupported => {
+        0x8A => configuration("this client is banned; ask who runs the broker"),
+        0x85 => configuration("it does not accept the client id; set mqtt.client_id"),
+        0x84 => configuration(
+            "it does not speak this version of MQTT; change mqtt.protocol (MQTT \"5\" or \"3.1.1\")",
+        ),
+        0x9A => {
             configuration("it does not keep retained messages, which availability and state need")
         }
-        Code::QoSNotSupported => {
-            configuration("it does not support the QoS of the will; lower mqtt.qos.state")
-        }
-        Code::TopicNameInvalid => {
-            configuration("it does not accept the topic of the will; check mqtt.base_topic")
-        }
-        Code::PacketTooLarge | Code::PayloadFormatInvalid => {
-            configuration("it does not accept the will")
-        }
-        Code::UseAnotherServer | Code::ServerMoved => {
-            configuration("it has moved; change mqtt.url")
-        }
-        Code::QuotaExceeded | Code::ConnectionRateExceeded => {
-            network("a quota or connection rate is exceeded")
-        }
-        Code::ServerUnavailable | Code::ServiceUnavailable | Code::ServerBusy => {
-            network("it is busy or starting")
-        }
-        other => network(&format!("{other:?}")),
+        0x9B => configuration("it does not support the QoS of the will; lower mqtt.qos.state"),
+        0x90 => configuration("it does not accept the topic of the will; check mqtt.base_topic"),
+        0x95 | 0x99 => configuration("it does not accept the will"),
+        0x9C | 0x9D => configuration("it has moved; change mqtt.url"),
+        0x97 | 0x9F => network("a quota or connection rate is exceeded"),
+        0x88 | 0x89 => network("it is busy or starting"),
+        other => network(&fate::name(other)),
     }
 }
 
 /// What the broker said when it ended a connection.
-fn ended(reason: DisconnectReasonCode, words: Option<&str>, endpoint: &Endpoint) -> Failure {
-    use DisconnectReasonCode as Code;
+fn ended(code: u8, words: Option<&str>, endpoint: &Endpoint) -> Failure {
     let said = words.map(|words| format!(" ({words})")).unwrap_or_default();
     let configuration = |what: &str| {
         Failure::Configuration(format!(
             "the broker {endpoint} ended the connection{said}: {what}"
         ))
     };
-    match reason {
-        Code::SessionTakenOver => configuration(
+    match code {
+        0x8E => configuration(
             "another client connected with the same client id and took the session over; give every door its own mqtt.client_id",
         ),
-        Code::NotAuthorized => {
-            configuration("not authorised; check the broker's rules for this client")
-        }
-        Code::AdministrativeAction => configuration("an administrator ended it"),
-        Code::ReceiveMaximumExceeded => {
-            configuration("too many messages under way; lower mqtt.inflight")
-        }
-        Code::UseAnotherServer | Code::ServerMoved => {
-            configuration("it has moved; change mqtt.url")
-        }
-        Code::ServerShuttingDown => {
-            Failure::Network(format!("the broker {endpoint} is shutting down{said}"))
-        }
+        0x87 => configuration("not authorised; check the broker's rules for this client"),
+        0x98 => configuration("an administrator ended it"),
+        0x93 => configuration("too many messages under way; lower mqtt.inflight"),
+        0x9C | 0x9D => configuration("it has moved; change mqtt.url"),
+        0x8B => Failure::Network(format!("the broker {endpoint} is shutting down{said}")),
         other => Failure::Network(format!(
-            "the broker {endpoint} ended the connection{said}: {other:?}"
+            "the broker {endpoint} ended the connection{said}: {}",
+            fate::name(other)
         )),
     }
 }
 
 /// Everything below TLS, and silence.
-fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
+fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
+    let error: &(dyn Error + 'static) = trouble.source.as_ref();
     if let Some(DialError::Resolve { host, source }) = find::<DialError>(error) {
         return Failure::Network(format!(
             "the name {host} cannot be resolved ({source}); check mqtt.url and this device's DNS"
@@ -223,18 +196,16 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duratio
         }
         _ => {}
     }
-    let cut = matches!(
-        error,
-        ConnectionError::MqttState(StateError::ConnectionAborted)
-    ) || matches!(
-        kind,
-        Some(
-            io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe
-        )
-    );
+    let cut = trouble.what == What::Closed
+        || matches!(
+            kind,
+            Some(
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            )
+        );
     if cut && let Some(lived) = lived {
         // Some brokers end the older of two clients without a word.
         let twin = if lived < SHORT_LIFE {
@@ -246,7 +217,7 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duratio
             "the connection to the broker {endpoint} was cut{twin}"
         ));
     }
-    if cut && matches!(error, ConnectionError::Tls(_)) {
+    if cut && trouble.what == What::Handshake {
         return Failure::Network(format!(
             "{endpoint} closed the connection during the TLS handshake; if this stays so, this port does not speak TLS (8883 is usual for mqtts://)"
         ));
@@ -262,12 +233,8 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duratio
             "the broker {endpoint} closed the connection before it answered; if this stays so, {client_certificate}, or this is not an MQTT port"
         ));
     }
-    match error {
-        ConnectionError::MqttState(StateError::Deserialization(_))
-        | ConnectionError::NotConnAck(_)
-        | ConnectionError::MqttState(StateError::ConnectionAborted)
-            if lived.is_none() =>
-        {
+    match trouble.what {
+        What::Garbage | What::TooLarge | What::Closed if lived.is_none() => {
             Failure::Configuration(format!(
                 "{endpoint} does not answer like an MQTT broker{}",
                 if endpoint.tls.is_none() {
@@ -285,8 +252,8 @@ fn transport(error: &ConnectionError, endpoint: &Endpoint, lived: Option<Duratio
                 ""
             }
         )),
-        other => Failure::Network(format!(
-            "the connection to the broker {endpoint} failed: {other}"
+        _ => Failure::Network(format!(
+            "the connection to the broker {endpoint} failed: {error}"
         )),
     }
 }

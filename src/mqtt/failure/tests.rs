@@ -2,7 +2,10 @@ use rumqttc::tokio_rustls::rustls::Error as TlsError;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError};
 
+use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError};
+
 use super::*;
+use crate::mqtt::dialect::{v4, v5};
 
 fn endpoint() -> Endpoint {
     Endpoint {
@@ -13,17 +16,25 @@ fn endpoint() -> Endpoint {
     }
 }
 
+fn of_v5(error: ConnectionError) -> LinkError {
+    v5::trouble(error).into()
+}
+
+fn of_v4(error: rumqttc_v4::ConnectionError) -> LinkError {
+    v4::trouble(error).into()
+}
+
 /// As the handshake reports it.
 fn handshake(error: TlsError) -> LinkError {
     let io = io::Error::new(io::ErrorKind::InvalidData, error);
-    LinkError::Connection(ConnectionError::Tls(rumqttc::TlsError::Io(io)))
+    of_v5(ConnectionError::Tls(rumqttc::TlsError::Io(io)))
 }
 
 /// As the first read after the handshake reports it.
 fn first_read(error: TlsError) -> LinkError {
     let io = io::Error::new(io::ErrorKind::InvalidData, error);
     let packet = rumqttc::mqttbytes::Error::Io(io);
-    LinkError::Connection(ConnectionError::MqttState(StateError::Deserialization(
+    of_v5(ConnectionError::MqttState(StateError::Deserialization(
         packet,
     )))
 }
@@ -100,7 +111,7 @@ fn alerts_after_the_handshake_are_about_our_certificate() {
 
 #[test]
 fn what_the_broker_says_is_told_apart() {
-    let refused = |code| LinkError::Connection(ConnectionError::ConnectionRefused(code));
+    let refused = |code| of_v5(ConnectionError::ConnectionRefused(code));
     configuration(
         &refused(ConnectReturnCode::BadUserNamePassword),
         &["user name or password"],
@@ -115,11 +126,11 @@ fn what_the_broker_says_is_told_apart() {
     );
     configuration(
         &refused(ConnectReturnCode::UnsupportedProtocolVersion),
-        &["MQTT 5"],
+        &["version of MQTT", "mqtt.protocol"],
     );
     network(&refused(ConnectReturnCode::ServerBusy), &["busy"]);
     let ended = |reason_code| {
-        LinkError::Connection(ConnectionError::MqttState(StateError::ServerDisconnect {
+        of_v5(ConnectionError::MqttState(StateError::ServerDisconnect {
             reason_code,
             reason_string: None,
         }))
@@ -135,8 +146,38 @@ fn what_the_broker_says_is_told_apart() {
 }
 
 #[test]
+fn the_older_protocol_is_understood_in_the_same_words() {
+    use rumqttc_v4::{ConnectReturnCode as Code, ConnectionError as Error, StateError as State};
+    let refused = |code| of_v4(Error::ConnectionRefused(code));
+    configuration(
+        &refused(Code::RefusedProtocolVersion),
+        &["version of MQTT", "mqtt.protocol"],
+    );
+    configuration(&refused(Code::BadClientId), &["client id"]);
+    configuration(&refused(Code::BadUserNamePassword), &["mqtt.password_file"]);
+    configuration(&refused(Code::NotAuthorized), &["not authorised"]);
+    network(&refused(Code::ServiceUnavailable), &["busy"]);
+    network(&of_v4(Error::NetworkTimeout), &["did not answer in time"]);
+    network(
+        &of_v4(Error::MqttState(State::AwaitPingResp)),
+        &["the ping on the idle connection was lost"],
+    );
+    configuration(
+        &of_v4(Error::MqttState(State::ConnectionAborted)),
+        &["does not answer like an MQTT broker"],
+    );
+    let alert = TlsError::AlertReceived(AlertDescription::CertificateRequired);
+    let io = io::Error::new(io::ErrorKind::InvalidData, alert);
+    let packet = rumqttc_v4::mqttbytes::Error::Io(io);
+    configuration(
+        &of_v4(Error::MqttState(State::Deserialization(packet))),
+        &["wants a client certificate", "mqtt.client_cert_file"],
+    );
+}
+
+#[test]
 fn the_network_is_told_apart() {
-    let io = |error: io::Error| LinkError::Connection(ConnectionError::Io(error));
+    let io = |error: io::Error| of_v5(ConnectionError::Io(error));
     let connect = |kind: io::ErrorKind| {
         io(io::Error::other(DialError::Connect {
             address: "10.0.0.1:8883".parse().unwrap(),
@@ -175,8 +216,8 @@ fn the_outbox_is_neither_network_nor_configuration() {
     };
     let errors = [
         LinkError::Store(full()),
-        LinkError::Connection(ConnectionError::SessionStore(Box::new(full()))),
-        LinkError::Connection(ConnectionError::SessionStore(Box::new(SaveError::Store(
+        of_v5(ConnectionError::SessionStore(Box::new(full()))),
+        of_v5(ConnectionError::SessionStore(Box::new(SaveError::Store(
             full(),
         )))),
     ];

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use rumqttc::{PubAckReason, PubRecReason};
-
 use super::Ledger;
 use super::flight::{Flight, Outcome, Settled};
 use crate::event::wire::Qos;
+use crate::mqtt::fate::{self, Fate};
 use crate::store::outbox::Stage;
 
 impl Ledger {
@@ -23,14 +22,10 @@ impl Ledger {
     }
 
     /// PUBACK.
-    pub(in crate::mqtt) fn acknowledged(
-        &mut self,
-        pkid: u16,
-        reason: PubAckReason,
-    ) -> Option<Outcome> {
-        match reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => self.delivered(pkid),
-            other => self.refused(pkid, format!("{other:?}")),
+    pub(in crate::mqtt) fn acknowledged(&mut self, pkid: u16, code: u8) -> Option<Outcome> {
+        match fate::of_message(code) {
+            Fate::Taken => self.delivered(pkid),
+            Fate::InUse | Fate::Refused => self.refused(pkid, fate::name(code)),
         }
     }
 
@@ -41,12 +36,12 @@ impl Ledger {
     /// client has given the id up by then, so the release can only follow from the outbox,
     /// after a rebuild, and until then no new message may take the id. For a message sent for
     /// the first time it says that the message was *not* taken.
-    pub(in crate::mqtt) fn received(&mut self, pkid: u16, reason: PubRecReason) -> Option<Outcome> {
+    pub(in crate::mqtt) fn received(&mut self, pkid: u16, code: u8) -> Option<Outcome> {
         self.last_progress = Instant::now();
         self.unanswered.remove(&pkid);
-        match reason {
-            PubRecReason::Success | PubRecReason::NoMatchingSubscribers => None,
-            PubRecReason::PacketIdentifierInUse
+        match fate::of_message(code) {
+            Fate::Taken => None,
+            Fate::InUse
                 if self
                     .flights
                     .get(&pkid)
@@ -59,7 +54,7 @@ impl Ledger {
                 self.held = true;
                 None
             }
-            other => self.refused(pkid, format!("{other:?}")),
+            Fate::InUse | Fate::Refused => self.refused(pkid, fate::name(code)),
         }
     }
 

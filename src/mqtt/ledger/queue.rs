@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Ledger;
 use super::flight::{Flight, Outcome, Settled};
 use crate::event::wire::{Publication, Qos};
-use crate::mqtt::message;
+use crate::mqtt::dialect;
 use crate::store::StoreError;
 use crate::store::outbox::{Row, Stage};
 
@@ -80,7 +80,7 @@ impl Ledger {
     /// Why this row can never be sent on this connection, if so.
     pub(in crate::mqtt) fn unsendable(&self, row: &Row) -> Option<String> {
         let limits = self.limits?;
-        let bytes = message::packet_bytes(row);
+        let bytes = dialect::packet_bytes(self.owner.protocol, row);
         if bytes > limits.packet_bytes {
             let allowed = limits.packet_bytes;
             return Some(format!(

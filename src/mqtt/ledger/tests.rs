@@ -1,6 +1,6 @@
-use rumqttc::{PersistedAckMode, PersistedPubRel, PersistedPublish, PubAckReason, PubRecReason};
-
 use super::*;
+use crate::config::Protocol;
+use crate::event::wire::Qos;
 use crate::event::wire::{Availability, QosPolicy, Wire};
 use crate::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
 use crate::store::Store;
@@ -35,8 +35,8 @@ impl Fixture {
         let path = folder.path().join("x.db");
         let store = Store::open(&path, Some(wire())).unwrap();
         let outbox = Outbox::open(&path).unwrap();
-        let mut ledger = Ledger::new(outbox, "broker:1".into());
-        assert!(!ledger.begin("me").unwrap());
+        let mut ledger = Ledger::new(outbox, owner());
+        assert!(!ledger.begin().unwrap());
         assert!(ledger.admit(LIMITS));
         Self {
             _folder: folder,
@@ -85,40 +85,63 @@ impl Fixture {
     }
 
     /// A new process with the same file.
-    fn restart(&mut self) -> (bool, Option<PersistedSession>) {
+    fn restart(&mut self) -> (bool, Option<Resume>) {
         let outbox = Outbox::open(&self.path).unwrap();
-        self.ledger = Ledger::new(outbox, "broker:1".into());
-        let resumable = self.ledger.begin("me").unwrap();
+        self.ledger = Ledger::new(outbox, owner());
+        let resumable = self.ledger.begin().unwrap();
         let session = self.ledger.resume().unwrap();
         self.ledger.admit(LIMITS);
         (resumable, session)
     }
 }
 
-fn session(replay: Vec<PersistedRequest>) -> PersistedSession {
-    PersistedSession {
-        format_version: 1,
+fn owner() -> Owner {
+    Owner {
+        broker: "broker:1".into(),
+        protocol: Protocol::V5,
         client_id: "me".into(),
-        clean_start: false,
-        session_expiry_interval: Some(60),
-        outgoing_inflight_upper_limit: Some(50),
-        ack_mode: PersistedAckMode::Automatic,
-        last_pkid: 9,
-        last_puback: 0,
-        replay,
-        incoming_qos2: Vec::new(),
     }
 }
 
-fn publish(row: &Row, pkid: u16) -> PersistedRequest {
-    PersistedRequest::Publish(PersistedPublish {
-        dup: false,
-        ..message::repetition(row.clone(), pkid)
+/// What the client shows when it has given out `last` last.
+fn session_at(last: u16, steps: Vec<Step<'_>>) -> Snapshot<'_> {
+    Snapshot {
+        last_pkid: last,
+        last_puback: 0,
+        steps,
+        incoming: Vec::new(),
+    }
+}
+
+fn session(steps: Vec<Step<'_>>) -> Snapshot<'_> {
+    let last = steps.iter().map(Step::pkid).max().unwrap_or_default();
+    session_at(last, steps)
+}
+
+fn publish(row: &Row, pkid: u16) -> Step<'_> {
+    Step::Published(Published {
+        pkid,
+        qos: row.qos,
+        retain: row.retain,
+        topic: row.topic.as_bytes(),
+        payload: &row.payload,
     })
 }
 
-fn release(pkid: u16) -> PersistedRequest {
-    PersistedRequest::PubRel(PersistedPubRel { pkid })
+fn release(pkid: u16) -> Step<'static> {
+    Step::Released(pkid)
+}
+
+fn again(row: &Row, pkid: u16) -> Again {
+    Again::Publish {
+        row: row.clone(),
+        pkid,
+        dup: true,
+    }
+}
+
+fn release_again(pkid: u16) -> Again {
+    Again::Release { pkid }
 }
 
 #[test]
@@ -138,25 +161,18 @@ fn a_message_of_qos_2_goes_its_way_and_survives_a_restart_at_every_step() {
     let (resumable, resumed) = f.restart();
     assert!(resumable);
     let replay = resumed.unwrap().replay;
-    assert_eq!(
-        replay,
-        [PersistedRequest::Publish(message::repetition(
-            row.clone(),
-            5
-        ))]
-    );
-    assert!(matches!(&replay[0], PersistedRequest::Publish(publish) if publish.dup));
+    assert_eq!(replay, [again(&row, 5)]);
     assert!(f.feed().is_empty());
     f.ledger.save(&session(vec![release(5)])).unwrap();
 
     // Received: only the release again.
     let (_, resumed) = f.restart();
-    assert_eq!(resumed.unwrap().replay, [release(5)]);
+    assert_eq!(resumed.unwrap().replay, [release_again(5)]);
     assert_eq!(f.ledger.completed(5).unwrap().seq, row.seq);
 
     // Completed but not committed: the release is sent once more, which harms nobody.
     let (_, resumed) = f.restart();
-    assert_eq!(resumed.unwrap().replay, [release(5)]);
+    assert_eq!(resumed.unwrap().replay, [release_again(5)]);
     f.ledger.completed(5).unwrap();
     f.ledger.flush().unwrap();
     let (resumable, resumed) = f.restart();
@@ -186,31 +202,24 @@ fn a_resumed_id_in_use_is_held_and_a_fresh_one_is_refused() {
         .unwrap();
     f.restart();
     f.granted();
-    assert!(
-        f.ledger
-            .received(1, PubRecReason::PacketIdentifierInUse)
-            .is_none()
-    );
+    assert!(f.ledger.received(1, 0x91).is_none());
     assert!(
         !f.ledger.needs_rebuild(),
         "the other one is not answered yet"
     );
     assert!(f.feed().is_empty(), "nothing new before the rebuild");
-    assert!(f.ledger.received(2, PubRecReason::Success).is_none());
+    assert!(f.ledger.received(2, 0).is_none());
     assert!(f.ledger.needs_rebuild());
     assert!(f.feed().is_empty(), "nothing new before the rebuild");
     f.ledger.flush().unwrap();
 
     let replay = f.restart().1.unwrap().replay;
-    assert!(replay.contains(&release(1)), "{replay:?}");
+    assert!(replay.contains(&release_again(1)), "{replay:?}");
     f.ledger.completed(1).unwrap();
     f.ledger.completed(2).unwrap();
     let fresh = f.feed().remove(0);
     f.ledger.save(&session(vec![publish(&fresh, 3)])).unwrap();
-    let outcome = f
-        .ledger
-        .received(3, PubRecReason::PacketIdentifierInUse)
-        .unwrap();
+    let outcome = f.ledger.received(3, 0x91).unwrap();
     assert_eq!(outcome.refused.as_deref(), Some("PacketIdentifierInUse"));
     assert!(!f.ledger.needs_rebuild());
     f.ledger.flush().unwrap();
@@ -229,14 +238,8 @@ fn equal_messages_of_one_snapshot_are_different_rows() {
     f.ledger
         .save(&session(vec![publish(&first, 1), publish(&second, 2)]))
         .unwrap();
-    assert_eq!(
-        f.ledger.acknowledged(1, PubAckReason::Success).unwrap().seq,
-        first.seq
-    );
-    assert_eq!(
-        f.ledger.acknowledged(2, PubAckReason::Success).unwrap().seq,
-        second.seq
-    );
+    assert_eq!(f.ledger.acknowledged(1, 0).unwrap().seq, first.seq);
+    assert_eq!(f.ledger.acknowledged(2, 0).unwrap().seq, second.seq);
 }
 
 #[test]
@@ -293,9 +296,7 @@ fn a_full_disk_moves_nothing_and_nothing_is_lost() {
     let row = f.feed().remove(0);
     f.ledger.outbox.fill_disk(true);
     let mut large = session(vec![publish(&row, 1)]);
-    large.incoming_qos2 = (1..60_000)
-        .map(|pkid| PersistedIncomingQos2 { pkid })
-        .collect();
+    large.incoming = (1..60_000).collect();
     let save = f.ledger.save(&large);
     assert!(
         matches!(save, Err(SaveError::Store(StoreError::DiskFull(_)))),
@@ -391,8 +392,179 @@ fn packet_ids_of_another_broker_or_client_are_not_resumed() {
     f.granted();
     let row = f.feed().remove(0);
     f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
-    assert!(!f.ledger.begin("somebody else").unwrap());
-    assert!(f.ledger.begin("me").unwrap());
-    f.ledger.broker = "broker:2".into();
-    assert!(!f.ledger.begin("me").unwrap());
+    assert!(f.ledger.begin().unwrap());
+    let others: [fn(&mut Owner); 3] = [
+        |owner| owner.broker = "broker:2".into(),
+        |owner| owner.protocol = Protocol::V311,
+        |owner| owner.client_id = "somebody else".into(),
+    ];
+    for other in others {
+        f.ledger.owner = owner();
+        other(&mut f.ledger.owner);
+        assert!(!f.ledger.begin().unwrap());
+    }
+}
+
+/// Every row that is on record as under way, and its packet id.
+fn on_record(f: &Fixture) -> Vec<(i64, u16)> {
+    let under_way = f.ledger.outbox.under_way().unwrap();
+    under_way.iter().map(|u| (u.row.seq, u.pkid)).collect()
+}
+
+#[test]
+fn the_first_question_of_a_batch_records_all_of_it_and_the_others_find_it_there() {
+    let mut f = Fixture::new();
+    for _ in 0..3 {
+        f.granted();
+    }
+    let rows = f.feed();
+    let [a, b, c] = rows.as_slice() else {
+        panic!("a window of three")
+    };
+    f.ledger.save(&session(vec![publish(a, 49)])).unwrap();
+    // The client starts over at 50.
+    let foreseen = [(a.seq, 49), (b.seq, 50), (c.seq, 1)];
+    assert_eq!(on_record(&f), foreseen);
+    // From here on nothing is written, and nothing has to be.
+    f.ledger.outbox.fill_disk(true);
+    let two = vec![publish(a, 49), publish(b, 50)];
+    f.ledger.save(&session_at(0, two.clone())).unwrap();
+    let three = [two, vec![publish(c, 1)]].concat();
+    f.ledger.save(&session_at(1, three)).unwrap();
+    assert_eq!(f.ledger.flights.len(), 3);
+    assert!(f.ledger.handed.is_empty() && f.ledger.reserved.is_empty());
+    assert_eq!(on_record(&f), foreseen);
+}
+
+#[test]
+fn an_id_that_was_foreseen_wrongly_is_corrected_before_the_message_can_leave() {
+    let mut f = Fixture::new();
+    for _ in 0..3 {
+        f.granted();
+    }
+    let rows = f.feed();
+    let [a, b, c] = rows.as_slice() else {
+        panic!("a window of three")
+    };
+    f.ledger.save(&session(vec![publish(a, 1)])).unwrap();
+    assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 2), (c.seq, 3)]);
+    // A subscription came between and took what was foreseen for the next.
+    let two = vec![publish(a, 1), Step::Other(2), publish(b, 3)];
+    f.ledger.save(&session_at(3, two.clone())).unwrap();
+    assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 3), (c.seq, 4)]);
+    let three = [two, vec![publish(c, 2)]].concat();
+    f.ledger.save(&session_at(2, three)).unwrap();
+    assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 3), (c.seq, 2)]);
+}
+
+#[test]
+fn ids_in_use_are_not_foreseen() {
+    let mut f = Fixture::new();
+    f.granted();
+    let first = f.feed().remove(0);
+    f.ledger.save(&session(vec![publish(&first, 2)])).unwrap();
+    f.granted();
+    f.granted();
+    let rows = f.feed();
+    let steps = vec![publish(&first, 2), Step::Other(3), publish(&rows[0], 1)];
+    f.ledger.save(&session_at(1, steps)).unwrap();
+    assert_eq!(
+        on_record(&f),
+        [(first.seq, 2), (rows[0].seq, 1), (rows[1].seq, 4)]
+    );
+}
+
+#[test]
+fn what_was_foreseen_but_not_asked_about_is_as_new_for_the_same_process() {
+    let mut f = Fixture::new();
+    f.granted();
+    f.granted();
+    let rows = f.feed();
+    f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
+    assert!(f.ledger.begin().unwrap());
+    let replay = f.ledger.resume().unwrap().unwrap().replay;
+    assert_eq!(replay, [again(&rows[0], 1)]);
+    assert!(f.ledger.admit(LIMITS));
+    f.ledger.received(1, 0);
+    assert_eq!(f.feed(), [rows[1].clone()]);
+}
+
+#[test]
+fn what_was_foreseen_is_a_repetition_for_the_next_process() {
+    let mut f = Fixture::new();
+    f.granted();
+    f.granted();
+    let rows = f.feed();
+    f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
+    let replay = f.restart().1.unwrap().replay;
+    assert_eq!(replay, [again(&rows[0], 1), again(&rows[1], 2)]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+    /// Whatever the client does with its packet ids, no message is asked about without being on
+    /// the disk under exactly that id when the answer is given.
+    #[test]
+    fn nothing_leaves_under_an_id_that_is_not_on_record(
+        choices in proptest::collection::vec((0_u8..4, 0_u16..50), 1..40),
+    ) {
+        let mut f = Fixture::new();
+        for _ in 0..20 {
+            f.granted();
+        }
+        f.ledger.admit(Limits { window: 8, ..LIMITS });
+        let mut waiting: VecDeque<Row> = VecDeque::new();
+        let mut flying: Vec<(Row, u16, bool)> = Vec::new();
+        let mut others: Vec<u16> = Vec::new();
+        let mut last = 0;
+        for (what, which) in choices {
+            match what {
+                // The client publishes the next one, mostly under the id that is foreseen.
+                0 | 1 => {
+                    waiting.extend(f.feed());
+                    let Some(row) = waiting.pop_front() else { continue };
+                    let taken = |pkid: u16| {
+                        others.contains(&pkid) || flying.iter().any(|(_, id, _)| *id == pkid)
+                    };
+                    let start = if what == 0 { last } else { which };
+                    let mut pkid = start % 50 + 1;
+                    while taken(pkid) {
+                        pkid = pkid % 50 + 1;
+                    }
+                    last = if pkid == 50 { 0 } else { pkid };
+                    flying.push((row, pkid, false));
+                }
+                // A PUBREC comes in.
+                2 => {
+                    let Some((_, pkid, received)) = flying.iter_mut().find(|(_, _, r)| !*r) else { continue };
+                    f.ledger.received(*pkid, 0);
+                    *received = true;
+                }
+                // A PUBCOMP comes in, or a subscription takes an id.
+                _ => {
+                    if let Some(index) = flying.iter().position(|(_, _, received)| *received) {
+                        let (_, pkid, _) = flying.remove(index);
+                        f.ledger.completed(pkid);
+                    } else if others.is_empty() && !flying.iter().any(|(_, id, _)| *id == which + 1) {
+                        others.push(which + 1);
+                    }
+                }
+            }
+            let steps = flying.iter().map(|(row, pkid, received)| if *received {
+                release(*pkid)
+            } else {
+                publish(row, *pkid)
+            });
+            let steps = steps.chain(others.iter().map(|pkid| Step::Other(*pkid))).collect();
+            f.ledger.save(&session_at(last, steps)).unwrap();
+            let on_record = f.ledger.outbox.under_way().unwrap();
+            for (row, pkid, received) in &flying {
+                let stage = if *received { Stage::Received } else { Stage::Published };
+                proptest::prop_assert!(
+                    on_record.iter().any(|u| u.row.seq == row.seq && u.pkid == *pkid && u.stage == stage),
+                    "row {} under {pkid} is not on record", row.seq
+                );
+            }
+        }
+    }
 }

@@ -171,6 +171,7 @@ impl Keeper {
                 self.entered(subject);
                 self.asked = None;
                 self.show(Indication::Granted);
+                self.picture();
             }
             Err(not_done) => {
                 let reason = match not_done {
@@ -246,5 +247,6 @@ impl Keeper {
         self.asked = None;
         self.show(Indication::Denied);
         self.record(Event::AccessDenied(denied));
+        self.picture();
     }
 }

@@ -6,9 +6,11 @@
 //! in because a disk is full. Flows in: [`Message`]s, the rules in the store, time. Flows out:
 //! events, the relay, what the panel shows.
 //!
-//! `claims` answers people, `orders` follows administration, `journal` reaches the disk.
+//! `claims` answers people, `orders` follows administration, `delivery` records what the broker
+//! refuses, `journal` reaches the disk.
 
 mod claims;
+mod delivery;
 mod journal;
 mod orders;
 
@@ -30,8 +32,11 @@ use crate::gpio::keypad::Pin;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
 use crate::presentation::Claim;
+use crate::service::snapshots::Snapshots;
 use crate::store::recover::Recovery;
 use crate::store::{Site, Store, StoreError};
+use delivery::Refusals;
+pub use delivery::Undelivered;
 use journal::Journal;
 
 /// How often administration's changes are looked for: they count within a second.
@@ -74,6 +79,8 @@ pub enum Message {
     },
     /// The broker hears us, or does not.
     Online(bool),
+    /// The broker refused a message for good.
+    Undelivered(Undelivered),
     /// The service ends.
     Stop,
 }
@@ -128,6 +135,9 @@ pub struct Keeper {
     /// Whether the door will soon have been open for too long.
     warning: bool,
     offline: bool,
+    /// Where pictures are asked for; nowhere without a camera.
+    snapshots: Option<Snapshots>,
+    refusals: Refusals,
 }
 
 impl Keeper {
@@ -174,7 +184,14 @@ impl Keeper {
             asked: None,
             warning: false,
             offline: false,
+            snapshots: None,
+            refusals: Refusals::default(),
         })
+    }
+
+    /// From now on pictures can be asked for.
+    pub fn set_snapshots(&mut self, snapshots: Snapshots) {
+        self.snapshots = Some(snapshots);
     }
 
     /// The database was replaced before there was a keeper, which raised an alarm and recorded it;
@@ -253,6 +270,7 @@ impl Keeper {
                 self.conditions.clear(alarm, source, self.clock.tick());
             }
             Message::Online(online) => self.offline = !online,
+            Message::Undelivered(refused) => self.undelivered(refused),
             Message::Stop => {}
         }
     }
@@ -262,6 +280,7 @@ impl Keeper {
         for event in self.conditions.finish() {
             self.record(event);
         }
+        self.last_refusals();
         let (state, now) = (self.summary(), self.clock.tick());
         self.journal.finish(&state, now);
         Kept {
@@ -314,6 +333,7 @@ impl Keeper {
                 Some(detail) => self.raise(Alarm::Clock, Source::Clock, detail),
                 None => self.conditions.clear(Alarm::Clock, Source::Clock, now),
             }
+            self.refusals_due(now);
             if let Err(error) = self.look() {
                 tracing::warn!(%error, "the rules cannot be read; those in force stay in force");
             }
@@ -482,8 +502,12 @@ impl Keeper {
     }
 
     fn commit(&mut self, events: Vec<Event>) -> bool {
-        // Everything but a decision changes what the retained summary says.
-        let changed = events.iter().any(|event| event.class() != Class::Access);
+        // Everything but a decision changes what the retained summary says; and a summary that is
+        // refused must not be followed by another one for having been refused.
+        let changed = events.iter().any(|event| {
+            let refused = matches!(event, Event::DeliveryRefused { .. });
+            event.class() != Class::Access && !refused
+        });
         let state = changed.then(|| self.summary());
         let at: Timestamp = self.clock.now();
         let events = events.into_iter().map(|event| (at, event)).collect();
@@ -499,6 +523,13 @@ impl Keeper {
             alarms: self.conditions.active().collect(),
             version: env!("CARGO_PKG_VERSION"),
             since: self.clock.now(),
+        }
+    }
+
+    /// A decision was made: a picture goes with it, where the owner wants that.
+    fn picture(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.decided();
         }
     }
 

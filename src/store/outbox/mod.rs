@@ -11,12 +11,18 @@
 //! over is therefore written back when it turns out to be gone: what may have left the device
 //! is always on record.
 
+mod inspect;
+mod level;
+mod limits;
 mod rows;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+pub use inspect::{Holdings, Waiting};
+pub use level::{LevelNews, LevelWatch, Size};
+pub use limits::{Dropped, Limits, Swept};
 pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
@@ -67,7 +73,8 @@ impl Outbox {
         Ok(changed)
     }
 
-    /// The first `limit` rows that wait to be sent, in the order they were queued.
+    /// The first `limit` rows that wait to be sent, in the order they were queued. Those whose
+    /// time is over are not among them; whoever keeps the outbox small removes and counts them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -75,7 +82,9 @@ impl Outbox {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation
-             FROM outbox WHERE stage = 0 AND stage < 3 ORDER BY seq LIMIT ?",
+             FROM outbox WHERE stage = 0 AND stage < 3
+                AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))
+             ORDER BY seq LIMIT ?",
         )?;
         let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
         let mut queued = Vec::new();
@@ -215,27 +224,12 @@ impl Outbox {
         })
     }
 
-    /// How much is waiting.
+    /// How much is waiting; costs the same however much it is.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn depth(&self) -> Result<Depth, StoreError> {
-        let mut depth = Depth::default();
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT stage, count(*) FROM outbox GROUP BY stage")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let count: i64 = row.get(1)?;
-            let count = u64::try_from(count).unwrap_or_default();
-            match row.get::<_, i64>(0)? {
-                0 => depth.queued += count,
-                1 | 2 => depth.under_way += count,
-                4 => depth.rejected += count,
-                _ => {}
-            }
-        }
-        Ok(depth)
+        inspect::depth(&self.conn)
     }
 
     /// Rows the broker refused, oldest first, each with the reason.
@@ -296,6 +290,12 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                     pkid,
                 ])?;
             }
+        }
+        Change::Queued { seq } => {
+            conn.prepare_cached(
+                "UPDATE outbox SET stage = 0, pkid = NULL WHERE seq = ? AND stage = 1",
+            )?
+            .execute([seq])?;
         }
         Change::Received { seq } => {
             conn.prepare_cached("UPDATE outbox SET stage = 2 WHERE seq = ? AND stage = 1")?

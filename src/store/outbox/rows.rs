@@ -63,6 +63,11 @@ pub enum Change<'a> {
         /// Its packet id.
         pkid: u16,
     },
+    /// It waits again as if it had never been handed over: it got a packet id, but did not leave.
+    Queued {
+        /// Which row.
+        seq: i64,
+    },
     /// The broker holds it.
     Received {
         /// Which row.
@@ -91,6 +96,11 @@ pub struct Depth {
     pub under_way: u64,
     /// Refused and kept for inspection.
     pub rejected: u64,
+}
+
+/// A number that is never negative.
+pub(super) fn number(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
 }
 
 pub(super) fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {

@@ -44,6 +44,36 @@ fn publish(outbox: &mut Outbox, row: &Row, pkid: u16) {
 }
 
 #[test]
+fn what_nobody_needs_any_more_is_not_sent() {
+    let f = fixture(1);
+    let now = crate::clock::Timestamp::now();
+    for (payload, seconds) in [("over", -1), ("soon", 3_600)] {
+        let publication = Publication {
+            payload: payload.into(),
+            class: Class::Telemetry,
+            retain: false,
+            expires_at: Some(now + jiff::SignedDuration::from_secs(seconds)),
+            ..f.wire.availability(Availability::Online)
+        };
+        super::super::events::enqueue(&f.outbox.conn, &publication, None).unwrap();
+    }
+    let rows = f.outbox.queued(10).unwrap();
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 3]);
+    assert!(rows[1].expires_at.is_some());
+}
+
+#[test]
+fn what_got_an_id_but_did_not_leave_waits_in_its_old_place() {
+    let mut f = fixture(2);
+    let rows = f.outbox.queued(10).unwrap();
+    publish(&mut f.outbox, &rows[0], 7);
+    let back = Change::Queued { seq: rows[0].seq };
+    f.outbox.apply(&[back], None).unwrap();
+    assert_eq!(f.outbox.queued(10).unwrap(), rows);
+    assert_eq!(f.outbox.under_way().unwrap(), []);
+}
+
+#[test]
 fn a_row_goes_from_queued_to_gone() {
     let mut f = fixture(2);
     let rows = f.outbox.queued(10).unwrap();

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use doorward::clock::Timestamp;
-use doorward::config::{Config, MqttConfig};
+use doorward::config::{Config, MqttConfig, Protocol};
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
 use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry};
 use doorward::store::Store;
@@ -47,6 +47,13 @@ impl Sender {
         }
     }
 
+    /// One that speaks this version of MQTT.
+    pub fn speaking(protocol: Protocol) -> Self {
+        let mut door = Self::new();
+        door.mqtt().protocol = protocol;
+        door
+    }
+
     pub fn mqtt(&mut self) -> &mut MqttConfig {
         self.config.mqtt.as_mut().unwrap()
     }
@@ -79,12 +86,23 @@ impl Sender {
     }
 
     pub fn pump(&self) -> Pump {
-        self.pump_with(RETRY)
+        self.pump_for(&[])
     }
 
+    /// A pump that listens to these topics.
+    pub fn pump_for(&self, subscriptions: &[&str]) -> Pump {
+        self.start(RETRY, subscriptions)
+    }
+
+    /// A pump with other waits.
     pub fn pump_with(&self, retry: Retry) -> Pump {
+        self.start(retry, &[])
+    }
+
+    fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
         config.retry = retry;
+        config.subscriptions = subscriptions.iter().map(|&topic| topic.into()).collect();
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
             let _ = send.send(event);

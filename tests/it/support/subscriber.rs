@@ -50,6 +50,23 @@ pub struct Login<'a> {
 impl Subscriber {
     /// Subscribes to `filter`, at QoS 2 unless said otherwise, and returns once the broker has confirmed it.
     pub fn start(port: u16, pki: Option<&Pki>, filter: &str, login: &Login<'_>) -> Self {
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&messages);
+        let mut subscriber = Self::each(port, pki, filter, login, move |message| {
+            keep.lock().unwrap().push(message);
+        });
+        subscriber.messages = messages;
+        subscriber
+    }
+
+    /// The same for more messages than should be kept: each is handed to `each`, once.
+    pub fn each(
+        port: u16,
+        pki: Option<&Pki>,
+        filter: &str,
+        login: &Login<'_>,
+        mut each: impl FnMut(Message) + Send + 'static,
+    ) -> Self {
         // stdbuf becomes mosquitto_sub (exec), which would otherwise keep its lines to itself.
         let mut command = Command::new("stdbuf");
         command
@@ -85,18 +102,17 @@ impl Subscriber {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("mosquitto_sub is installed");
-        let messages = Arc::new(Mutex::new(Vec::new()));
         let subscribed = Arc::new(Mutex::new(false));
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         std::thread::spawn({
-            let (messages, subscribed) = (Arc::clone(&messages), Arc::clone(&subscribed));
+            let subscribed = Arc::clone(&subscribed);
             move || {
                 for line in lines.map_while(Result::ok) {
                     if line.contains("SUBACK") || line.starts_with("Subscribed") {
                         *subscribed.lock().unwrap() = true;
                     }
                     if let Some(message) = parse(&line) {
-                        messages.lock().unwrap().push(message);
+                        each(message);
                     }
                 }
             }
@@ -104,7 +120,10 @@ impl Subscriber {
         wait_for("the subscription", Duration::from_secs(10), || {
             *subscribed.lock().unwrap()
         });
-        Self { process, messages }
+        Self {
+            process,
+            messages: Arc::default(),
+        }
     }
 
     /// Whether the process still runs: it gives up on some errors of TLS.

@@ -1,0 +1,304 @@
+//! MQTT 3.1.1, in the words of its client library.
+//!
+//! What this protocol cannot say: why a message was refused (a denial is acknowledged like a
+//! delivery), that a message may arrive twice (only the event's id tells), when it expires,
+//! what it answers, and what the broker allows.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rumqttc_v4::{
+    AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill,
+    MqttOptions, NetworkOptions, Outgoing, Packet, PersistedAckMode, PersistedIncomingQos2,
+    PersistedPubRel, PersistedPublish, PersistedQoS, PersistedRequest, PersistedSession, Publish,
+    PublishOptions, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError,
+    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+};
+
+use super::{CLIENT_QUEUE, CONNECT_TIMEOUT, PACKET_IDS, Seen, Start, Trouble, Unsent, What};
+use crate::event::wire::{Availability, Qos};
+use crate::mqtt::dial;
+use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
+use crate::mqtt::pump::Incoming;
+use crate::mqtt::session::Shared;
+use crate::mqtt::settings::PumpConfig;
+use crate::store::outbox::Row;
+
+/// Hands over to the library.
+pub(in crate::mqtt) struct Client(AsyncClient);
+
+/// The library's event loop; the limits are ours, since the broker cannot say any.
+pub(in crate::mqtt) struct Poller {
+    eventloop: EventLoop,
+    limits: Limits,
+}
+
+/// A client for one connection.
+pub(in crate::mqtt) fn open(
+    config: &PumpConfig,
+    session: &Shared,
+    start: Start,
+) -> (Client, Poller) {
+    let (client, mut eventloop) = AsyncClient::builder(options(config, session, start))
+        .capacity(CLIENT_QUEUE)
+        .build();
+    let mut network = NetworkOptions::new();
+    network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
+    eventloop.set_network_options(network);
+    let limits = Limits {
+        window: usize::from(config.inflight.min(PACKET_IDS)),
+        highest_pkid: PACKET_IDS,
+        packet_bytes: packet_limit(config),
+        qos: Qos::ExactlyOnce,
+        retain: true,
+    };
+    (Client(client), Poller { eventloop, limits })
+}
+
+fn packet_limit(config: &PumpConfig) -> usize {
+    usize::try_from(config.max_packet_bytes).unwrap_or(usize::MAX)
+}
+
+fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
+    let endpoint = &config.endpoint;
+    let address = (endpoint.host.clone(), endpoint.port);
+    let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
+    if let Some(tls) = &endpoint.tls {
+        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        options.set_transport(Transport::tls_with_config(tls));
+    }
+    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
+    match &config.credentials {
+        Some((username, Some(password))) => {
+            options.set_credentials(username.clone(), password.clone());
+        }
+        Some((username, None)) => {
+            options.set_username(username.clone());
+        }
+        None => {}
+    }
+    let will = config.wire.availability(Availability::Offline);
+    let will = LastWill::new(will.topic, will.payload, qos(will.qos), will.retain);
+    let packet_bytes = packet_limit(config);
+    options
+        .set_last_will(will)
+        .set_clean_session(start == Start::Clear)
+        .set_max_packet_size(packet_bytes, packet_bytes)
+        .set_inflight(PACKET_IDS)
+        .set_max_request_batch(PACKET_IDS.into())
+        .set_session_store_arc(Arc::new(Store(session.clone())));
+    options.set_keep_alive(u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX));
+    options
+}
+
+impl super::Client for Client {
+    fn publish(&self, row: &Row) -> Result<(), Unsent> {
+        let options = PublishOptions::new(qos(row.qos)).retain(row.retain);
+        self.0
+            .try_publish(row.topic.clone(), row.payload.clone(), options)
+            .map_err(unsent)
+    }
+
+    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+        let filters = topics
+            .iter()
+            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+        self.0.try_subscribe_many(filters).map_err(unsent)
+    }
+
+    fn disconnect(&self) -> bool {
+        self.0.try_disconnect_now().is_ok()
+    }
+}
+
+fn unsent(error: ClientError) -> Unsent {
+    match error {
+        ClientError::InvalidRequest(_) => Unsent::Invalid,
+        _ => Unsent::NoRoom,
+    }
+}
+
+impl super::Poller for Poller {
+    async fn poll(&mut self) -> Result<Seen, Trouble> {
+        let event = self.eventloop.poll().await.map_err(trouble)?;
+        Ok(match event {
+            Event::Incoming(Packet::ConnAck(connack)) => Seen::Accepted {
+                session_present: connack.session_present,
+                limits: self.limits,
+            },
+            Event::Incoming(Packet::PubAck(ack)) => Seen::Acknowledged {
+                pkid: ack.pkid,
+                code: 0,
+            },
+            Event::Incoming(Packet::PubRec(ack)) => Seen::Received {
+                pkid: ack.pkid,
+                code: 0,
+            },
+            Event::Incoming(Packet::PubComp(ack)) => Seen::Completed { pkid: ack.pkid },
+            Event::Incoming(Packet::SubAck(ack)) => {
+                let refused = |code: SubscribeReasonCode| match code {
+                    SubscribeReasonCode::Success(_) => None,
+                    SubscribeReasonCode::Failure => Some("Failure".to_owned()),
+                };
+                Seen::Subscribed(ack.return_codes.into_iter().map(refused).collect())
+            }
+            Event::Incoming(Packet::Publish(publish)) => Seen::Message(Incoming {
+                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+                payload: publish.payload.into(),
+                retain: publish.retain,
+                response_topic: None,
+                correlation: None,
+            }),
+            Event::Outgoing(Outgoing::Publish(0)) => Seen::SentAtMostOnce,
+            _ => Seen::Other,
+        })
+    }
+
+    fn keep_session(&mut self) {
+        // A clean session ends with its connection, whatever is wished for afterwards.
+    }
+}
+
+/// The ledger, as this library asks for it.
+#[derive(Debug)]
+struct Store(Shared);
+
+/// What the library awaits. Ours are ready when they are made: SQLite does not wait.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for Store {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
+        let resumed = self.0.lock().resume();
+        let session = match resumed {
+            Ok(resume) => Ok(resume.map(|resume| restored(resume, key.client_id()))),
+            Err(error) => Err(error.into()),
+        };
+        Box::pin(std::future::ready(session))
+    }
+
+    fn save<'a>(
+        &'a self,
+        _key: &'a SessionStoreKey,
+        session: &'a PersistedSession,
+    ) -> Answer<'a, ()> {
+        let saved = self.0.lock().save(&snapshot(session)).map_err(Into::into);
+        Box::pin(std::future::ready(saved))
+    }
+
+    fn clear<'a>(&'a self, _key: &'a SessionStoreKey) -> Answer<'a, ()> {
+        let cleared = self.0.lock().forget_session().map_err(Into::into);
+        Box::pin(std::future::ready(cleared))
+    }
+}
+
+fn snapshot(session: &PersistedSession) -> Snapshot<'_> {
+    let steps = session.replay.iter().map(|request| match request {
+        PersistedRequest::Publish(publish) => Step::Published(Published {
+            pkid: publish.pkid,
+            qos: match publish.qos {
+                PersistedQoS::AtMostOnce => Qos::AtMostOnce,
+                PersistedQoS::AtLeastOnce => Qos::AtLeastOnce,
+                PersistedQoS::ExactlyOnce => Qos::ExactlyOnce,
+            },
+            retain: publish.retain,
+            topic: &publish.topic,
+            payload: &publish.payload,
+        }),
+        PersistedRequest::PubRel(release) => Step::Released(release.pkid),
+        PersistedRequest::Subscribe(subscribe) => Step::Other(subscribe.pkid),
+        PersistedRequest::Unsubscribe(unsubscribe) => Step::Other(unsubscribe.pkid),
+    });
+    Snapshot {
+        last_pkid: session.last_pkid,
+        last_puback: session.last_puback,
+        steps: steps.collect(),
+        incoming: session.incoming_qos2.iter().map(|held| held.pkid).collect(),
+    }
+}
+
+fn restored(resume: Resume, client_id: &str) -> PersistedSession {
+    let incoming = resume.incoming.into_iter();
+    PersistedSession {
+        format_version: 1,
+        client_id: client_id.to_owned(),
+        clean_session: false,
+        max_inflight: PACKET_IDS,
+        ack_mode: PersistedAckMode::Automatic,
+        last_pkid: resume.last_pkid,
+        last_puback: resume.last_puback,
+        replay: resume.replay.into_iter().map(request).collect(),
+        incoming_qos2: incoming
+            .map(|pkid| PersistedIncomingQos2 { pkid })
+            .collect(),
+    }
+}
+
+fn request(again: Again) -> PersistedRequest {
+    match again {
+        Again::Publish { row, pkid, dup } => PersistedRequest::Publish(PersistedPublish {
+            dup,
+            qos: match row.qos {
+                Qos::AtMostOnce => PersistedQoS::AtMostOnce,
+                Qos::AtLeastOnce => PersistedQoS::AtLeastOnce,
+                Qos::ExactlyOnce => PersistedQoS::ExactlyOnce,
+            },
+            retain: row.retain,
+            topic: row.topic.into_bytes(),
+            pkid,
+            payload: row.payload,
+        }),
+        Again::Release { pkid } => PersistedRequest::PubRel(PersistedPubRel { pkid }),
+    }
+}
+
+/// Size of the whole packet, header included.
+pub(super) fn packet_bytes(row: &Row) -> usize {
+    let mut publish = Publish::new(row.topic.clone(), qos(row.qos), row.payload.clone());
+    // Any id: without one the size would be two bytes short.
+    publish.pkid = 1;
+    publish.size()
+}
+
+fn qos(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+pub(in crate::mqtt) fn trouble(error: ConnectionError) -> Trouble {
+    let what = match &error {
+        ConnectionError::SessionStore(_) => What::Store,
+        ConnectionError::SessionRestore(_) => What::Unusable,
+        ConnectionError::ConnectionRefused(code) => What::Refused(refusal(*code)),
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => What::Late,
+        ConnectionError::MqttState(StateError::AwaitPingResp) => What::Unanswered,
+        ConnectionError::MqttState(StateError::ConnectionAborted) => What::Closed,
+        ConnectionError::Tls(_) => What::Handshake,
+        ConnectionError::MqttState(StateError::Deserialization(
+            rumqttc_v4::mqttbytes::Error::PayloadSizeLimitExceeded(_),
+        )) => What::TooLarge,
+        ConnectionError::NotConnAck(_)
+        | ConnectionError::MqttState(StateError::Deserialization(_)) => What::Garbage,
+        _ => What::Other,
+    };
+    let source = match error {
+        ConnectionError::SessionStore(error) => error,
+        ConnectionError::MqttState(StateError::Deserialization(packet)) => packet.into(),
+        other => other.into(),
+    };
+    Trouble { what, source }
+}
+
+/// MQTT 5's reason code for what CONNACK says here.
+fn refusal(code: ConnectReturnCode) -> u8 {
+    match code {
+        ConnectReturnCode::Success => 0x00,
+        ConnectReturnCode::RefusedProtocolVersion => 0x84,
+        ConnectReturnCode::BadClientId => 0x85,
+        ConnectReturnCode::ServiceUnavailable => 0x88,
+        ConnectReturnCode::BadUserNamePassword => 0x86,
+        ConnectReturnCode::NotAuthorized => 0x87,
+    }
+}
