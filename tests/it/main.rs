@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod delivery;
 mod deploy;
+mod deploy_files;
 mod durability;
 mod end_to_end;
 mod enroll;

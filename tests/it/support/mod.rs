@@ -15,6 +15,7 @@ pub mod scenery;
 pub mod script;
 pub mod sender;
 pub mod shipped;
+pub mod site;
 pub mod small_disk;
 pub mod subscriber;
 pub mod websocket;
