@@ -13,6 +13,7 @@ mod contract_frozen;
 mod crash;
 mod delivery;
 mod deploy;
+mod deploy_files;
 mod durability;
 mod emulated;
 mod end_to_end;
