@@ -6,6 +6,7 @@ mod admin;
 mod audit;
 mod bench;
 mod camera;
+mod certs;
 mod cli;
 mod crash;
 mod delivery;
