@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod bench_outbox;
 mod camera;
+mod certs;
 mod cli;
 mod contract;
 mod contract_frozen;
