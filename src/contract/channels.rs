@@ -182,6 +182,8 @@ pub fn channels(config: &Config, wire: &Wire) -> Vec<Channel> {
             )
         },
         Channel {
+            // Until the one after the next is due.
+            expiry_s: Some(2 * every_s),
             in_use: every_s > 0,
             ..sends(
                 "telemetry",

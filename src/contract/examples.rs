@@ -8,6 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::chain::{ChainHash, Head, Link};
 use crate::event::checkpoint::Signer;
+use crate::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
 use crate::event::wire::{DoorSummary, Lock, QosPolicy, Wire};
 use crate::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
@@ -52,6 +53,42 @@ pub(super) fn state() -> Value {
         since: at(0),
     };
     serde_json::to_value(summary).unwrap_or_default()
+}
+
+/// Telemetry of a quiet minute.
+pub(super) fn telemetry() -> Value {
+    let stage = |runs, mean_ms, max_ms| {
+        Some(StageTime {
+            runs,
+            mean_ms,
+            max_ms,
+        })
+    };
+    let telemetry = Telemetry {
+        time: at(60),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: 86_400,
+        camera_fps: 14.9,
+        vision: VisionTimes {
+            frame: stage(894, 8.2, 61.5),
+            detect: stage(121, 22.4, 31.0),
+            ..VisionTimes::default()
+        },
+        cpu_celsius: Some(51.2),
+        memory_bytes: Some(163_577_856),
+        outbox: OutboxGauge {
+            queued: 2,
+            under_way: 1,
+            refused: 0,
+            bytes: 2_214,
+        },
+        dropped: vec![DroppedTotal {
+            class: Class::Telemetry,
+            reason: DropReason::Limit,
+            messages: 1_440,
+        }],
+    };
+    serde_json::to_value(telemetry).unwrap_or_default()
 }
 
 /// A checkpoint, signed with a key that everybody knows.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::channels::Carries;
 use super::examples::{self, as_sent};
 use super::schemas::Schemas;
+use crate::event::telemetry::Telemetry;
 use crate::event::wire::{Availability, CLOUDEVENTS_JSON, DoorSummary};
 use crate::event::{checkpoint, wire};
 
@@ -61,6 +62,15 @@ pub(super) fn messages(schemas: &mut Schemas) -> Vec<Message> {
                 schemas.named("Checkpoint", token("A signed statement of how far the record goes.", claims))
             },
             examples: vec![examples::checkpoint()],
+        },
+        Message {
+            name: "telemetry".into(),
+            title: "Telemetry".into(),
+            about: "Numbers about the device and the service since the message before; one may be missing.".into(),
+            carries: Carries::Telemetry,
+            content_type: "application/json",
+            payload: schemas.of::<Telemetry>(),
+            examples: vec![examples::telemetry()],
         },
         Message {
             name: "snapshot".into(),

@@ -7,7 +7,8 @@ use doorward::audit;
 use doorward::clock::Timestamp;
 use doorward::contract::acl::{self, Clients};
 use doorward::contract::{self, examples};
-use doorward::event::wire::{DoorSummary, Lock};
+use doorward::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
     DropReason, Event, Granted, KINDS, Method, Mode, ModeSource, PersonId, PersonRef, ReleaseCause,
@@ -61,6 +62,43 @@ fn every_topic_has_messages_and_every_message_has_a_topic() {
 }
 
 #[test]
+fn the_page_for_people_names_every_topic_type_and_field() {
+    let contract = Contract::open();
+    let page = path().with_file_name("events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let row = |name: &str| {
+        let mut rows = page.lines().filter(|line| line.starts_with('|'));
+        rows.find(|line| line.contains(&format!("`{name}`")))
+            .unwrap_or_else(|| panic!("docs/events.md does not name {name}"))
+    };
+    let channels = contract.document["channels"].as_object().unwrap().values();
+    for channel in channels {
+        let address = channel["address"].as_str().unwrap();
+        let address = address.trim_start_matches("doorward/{site}/{door}/");
+        row(&address.replace("{client}", "<client>"));
+    }
+    for kind in KINDS {
+        let message = format!("doorward.{kind}.v1");
+        let payload = &contract.document["components"]["messages"][&message]["payload"];
+        let data = payload["allOf"][1]["properties"]["data"]["$ref"].as_str();
+        let data = contract.resolve(data.unwrap());
+        let required = data["required"].as_array();
+        for field in data["properties"].as_object().unwrap().keys() {
+            let always = required.is_some_and(|names| names.contains(&field.as_str().into()));
+            let found = if always {
+                format!(" `{field}`")
+            } else {
+                format!("*`{field}`*")
+            };
+            assert!(
+                row(kind).contains(&found),
+                "docs/events.md, {kind}: {found}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_example_fits_its_own_schema() {
     let contract = Contract::closed();
     for (name, message) in contract.document["components"]["messages"]
@@ -88,6 +126,7 @@ fn rules(door: &Sender) -> String {
 #[test]
 fn what_a_door_publishes_is_what_the_document_says() {
     let mut door = Sender::new();
+    door.config.telemetry.snapshots = true;
     let broker = Broker::builder(&door.pki)
         .user("door", "secret")
         .user("viewer", "watching")
@@ -123,9 +162,14 @@ fn what_a_door_publishes_is_what_the_document_says() {
         pump.handle.wake();
         door.drained(SOON);
     }
+    for publication in [telemetry(false), telemetry(true), picture()] {
+        store.publish_newest(&publication).unwrap();
+        pump.handle.wake();
+        door.drained(SOON);
+    }
     pump.handle.shutdown(SOON);
-    // `online`, `stopped`; each event; the checkpoint; each summary.
-    let expected = 2 + events.len() + 1 + summaries().len();
+    // `online`, `stopped`; each event; the checkpoint; each summary; telemetry and a picture.
+    let expected = 2 + events.len() + 1 + summaries().len() + 3;
     wait_for("everything", SOON, || viewer.messages().len() >= expected);
     let messages = viewer.messages();
     assert_eq!(messages.len(), expected);
@@ -366,7 +410,7 @@ fn what_this_door_uses_is_printed_with_what_its_broker_must_allow() {
         .split("user wall\n")
         .nth(1)
         .unwrap()
-        .split("user ")
+        .split("\n\n")
         .next()
         .unwrap();
     assert!(wall.contains("topic read a/b/c/alarm\n"), "{wall}");
@@ -483,6 +527,60 @@ fn summaries() -> Vec<DoorSummary> {
     ]
 }
 
+/// Telemetry with as little and as much as there can be.
+fn telemetry(full: bool) -> Publication {
+    let stage = full.then_some(StageTime {
+        runs: u64::MAX,
+        mean_ms: f64::MAX,
+        max_ms: 0.1 + 0.2,
+    });
+    let total = |class, reason| DroppedTotal {
+        class,
+        reason,
+        messages: u64::MAX,
+    };
+    let limit = classes().map(|class| total(class, DropReason::Limit));
+    let telemetry = Telemetry {
+        time: Timestamp::now(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: 0,
+        camera_fps: 0.0,
+        vision: VisionTimes {
+            frame: stage,
+            detect: stage,
+            examine: stage,
+            embed: stage,
+            liveness: stage,
+        },
+        cpu_celsius: full.then_some(-40.5),
+        memory_bytes: full.then_some(u64::MAX),
+        outbox: OutboxGauge {
+            queued: u64::MAX,
+            under_way: 0,
+            refused: 0,
+            bytes: u64::MAX,
+        },
+        dropped: if full { limit.to_vec() } else { Vec::new() },
+    };
+    let soon = Timestamp::now() + SOON;
+    Sender::new()
+        .config
+        .wire()
+        .unwrap()
+        .telemetry(&telemetry, soon)
+        .unwrap()
+}
+
+/// Stands in for a picture: a subscriber that reads lines cannot read one.
+fn picture() -> Publication {
+    let soon = Timestamp::now() + SOON;
+    Sender::new()
+        .config
+        .wire()
+        .unwrap()
+        .snapshot(b"JPEG".to_vec(), soon)
+}
+
 /// A person with a name that is hard on everything between here and there.
 fn somebody() -> PersonRef {
     PersonRef {
@@ -529,6 +627,16 @@ fn extremes() -> Vec<Event> {
             similarity: Some(-0.000_04),
             liveness: Some(0.000_04),
             ..denied(DenyReason::SpoofSuspected)
+        }),
+        Event::AccessDenied(Denied {
+            similarity: Some(1.000_01),
+            liveness: Some(1.0),
+            ..denied(DenyReason::Ambiguous)
+        }),
+        Event::AccessDenied(Denied {
+            similarity: Some(-1.0),
+            liveness: Some(0.0),
+            ..denied(DenyReason::Unknown)
         }),
         Event::DoorReleased {
             cause: ReleaseCause::Mode,
