@@ -6,6 +6,7 @@
 
 mod alarms;
 mod bench;
+mod command;
 mod completions;
 mod config;
 mod db;
@@ -20,6 +21,7 @@ mod identify;
 mod logging;
 mod mode;
 mod models;
+mod operators;
 mod outbox;
 mod people;
 mod reenroll;
@@ -86,6 +88,8 @@ enum Verb {
     Rules(rules::Args),
     Mode(mode::Args),
     Alarms(alarms::Args),
+    Operators(operators::Args),
+    Command(command::Args),
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
@@ -130,6 +134,8 @@ impl Cli {
             Verb::Rules(args) => args.run(&context),
             Verb::Mode(args) => args.run(&context),
             Verb::Alarms(args) => args.run(&context),
+            Verb::Operators(args) => args.run(&context),
+            Verb::Command(args) => args.run(&context),
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),

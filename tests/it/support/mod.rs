@@ -15,8 +15,10 @@ pub mod proxy;
 pub mod scenery;
 pub mod script;
 pub mod sender;
+pub mod shipped;
 pub mod small_disk;
 pub mod subscriber;
+pub mod websocket;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
