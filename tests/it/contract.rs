@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use doorward::audit;
 use doorward::clock::Timestamp;
+use doorward::command::{self, result::CommandResult};
 use doorward::contract::acl::{self, Clients};
-use doorward::contract::{self, examples};
+use doorward::contract::{self, Carries, Direction, examples};
 use doorward::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
 use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
@@ -14,6 +15,7 @@ use doorward::event::{
     DropReason, Event, Granted, KINDS, Method, Mode, ModeSource, PersonId, PersonRef, ReleaseCause,
     RestoredFrom, Role, RuleChange, RuleKind, SecureCause, Severity,
 };
+use doorward::mqtt::PumpConfig;
 use doorward::vision::QualityProblem;
 use serde_json::{Value, json};
 
@@ -77,25 +79,33 @@ fn the_page_for_people_names_every_topic_type_and_field() {
         let address = address.trim_start_matches("doorward/{site}/{door}/");
         row(&address.replace("{client}", "<client>"));
     }
-    for kind in KINDS {
-        let message = format!("doorward.{kind}.v1");
-        let payload = &contract.document["components"]["messages"][&message]["payload"];
-        let data = payload["allOf"][1]["properties"]["data"]["$ref"].as_str();
-        let data = contract.resolve(data.unwrap());
-        let required = data["required"].as_array();
-        for field in data["properties"].as_object().unwrap().keys() {
+    let fields_are_named = |name: &str, schema: &str| {
+        let schema = contract.resolve(schema);
+        let required = schema["required"].as_array();
+        for field in schema["properties"].as_object().unwrap().keys() {
             let always = required.is_some_and(|names| names.contains(&field.as_str().into()));
             let found = if always {
                 format!(" `{field}`")
             } else {
                 format!("*`{field}`*")
             };
-            assert!(
-                row(kind).contains(&found),
-                "docs/events.md, {kind}: {found}"
-            );
+            let mut rows = page.lines().filter(|line| line.starts_with('|'));
+            let row = rows
+                .rfind(|line| line.contains(&format!("`{name}`")))
+                .unwrap();
+            assert!(row.contains(&found), "docs/events.md, {name}: {found}");
         }
+    };
+    for kind in KINDS {
+        row(kind);
+        let message = format!("doorward.{kind}.v1");
+        let payload = &contract.document["components"]["messages"][&message]["payload"];
+        let data = payload["allOf"][1]["properties"]["data"]["$ref"].as_str();
+        fields_are_named(kind, data.unwrap());
     }
+    fields_are_named("state", "#/components/schemas/DoorSummary");
+    fields_are_named("telemetry", "#/components/schemas/Telemetry");
+    fields_are_named("commandResult", "#/components/schemas/CommandResult");
 }
 
 #[test]
@@ -130,6 +140,7 @@ fn what_a_door_publishes_is_what_the_document_says() {
     let broker = Broker::builder(&door.pki)
         .user("door", "secret")
         .user("viewer", "watching")
+        .user("operator", "asking")
         .acl(&rules(&door))
         .start();
     let password = door.folder().join("password");
@@ -137,11 +148,15 @@ fn what_a_door_publishes_is_what_the_document_says() {
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());
-    let login = Login {
-        user: Some(("viewer", "watching")),
+    let login = |user, password, at_most_once| Login {
+        user: Some((user, password)),
+        at_most_once,
         ..Login::default()
     };
-    let viewer = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login);
+    let login_operator = login("operator", "asking", false);
+    let operator = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login_operator);
+    let login_viewer = login("viewer", "watching", true);
+    let viewer = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login_viewer);
 
     let mut events: Vec<Event> = examples().into_iter().map(|one| one.event).collect();
     events.extend(extremes());
@@ -162,17 +177,27 @@ fn what_a_door_publishes_is_what_the_document_says() {
         pump.handle.wake();
         door.drained(SOON);
     }
-    for publication in [telemetry(false), telemetry(true), picture()] {
-        store.publish_newest(&publication).unwrap();
+    let results = results();
+    let mut others = vec![telemetry(false), telemetry(true), picture()];
+    others.extend(results.iter().cloned());
+    for publication in &others {
+        store.publish_newest(publication).unwrap();
         pump.handle.wake();
         door.drained(SOON);
     }
     pump.handle.shutdown(SOON);
-    // `online`, `stopped`; each event; the checkpoint; each summary; telemetry and a picture.
-    let expected = 2 + events.len() + 1 + summaries().len() + 3;
-    wait_for("everything", SOON, || viewer.messages().len() >= expected);
-    let messages = viewer.messages();
+    // `online`, `stopped`; each event; the checkpoint; each summary; what is no event.
+    let expected = 2 + events.len() + 1 + summaries().len() + others.len();
+    wait_for("everything", SOON, || {
+        operator.messages().len() >= expected && viewer.messages().len() >= expected - results.len()
+    });
+    let messages = operator.messages();
     assert_eq!(messages.len(), expected);
+    let seen = viewer.messages();
+    assert!(
+        seen.iter()
+            .all(|message| !message.topic.contains("/command"))
+    );
 
     let contract = Contract::closed();
     for message in &messages {
@@ -343,6 +368,90 @@ fn required(contract: &Contract, name: &str) -> Vec<String> {
         _ => Vec::new(),
     });
     places
+}
+
+#[test]
+fn the_door_subscribes_to_what_the_table_says() {
+    let mut door = Sender::new().towards("mqtts://localhost");
+    for (accept, plain) in [
+        (true, None),
+        (true, Some("hass")),
+        (false, Some("hass")),
+        (false, None),
+    ] {
+        door.config.commands.accept = accept;
+        door.config.commands.plain_client = plain.map(str::to_owned);
+        let channels = contract::channels(&door.config, &door.config.wire().unwrap());
+        let table: Vec<_> = channels
+            .into_iter()
+            .filter(|channel| channel.in_use && channel.direction == Direction::Receives)
+            .filter(|channel| channel.carries != Carries::BrokerVersion)
+            .map(|channel| (channel.topic, channel.qos))
+            .collect();
+        let pump = PumpConfig::from_config(&door.config).unwrap();
+        let wanted = pump.subscriptions.into_iter();
+        let wanted: Vec<_> = wanted.map(|wanted| (wanted.topic, wanted.qos)).collect();
+        assert_eq!(table, wanted);
+    }
+}
+
+#[test]
+fn commands_of_every_verb_fit_and_what_the_door_refuses_does_not() {
+    let contract = Contract::closed();
+    let signed = |cmd: &Value, more: &Value| {
+        let mut claims = json!({
+            "iss": "ada", "aud": "/doorward/home/front", "jti": "1", "iat": 1, "exp": 61, "cmd": cmd,
+        });
+        let more = more.as_object().unwrap().clone();
+        claims.as_object_mut().unwrap().extend(more);
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        let key = jsonwebtoken::EncodingKey::from_secret(b"any");
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    };
+    let fits = |cmd: &Value, more: &Value| {
+        contract
+            .check_payload("command", &signed(cmd, more).into())
+            .is_ok()
+    };
+    let reads = |cmd: &Value| serde_json::from_value::<command::Command>(cmd.clone()).is_ok();
+    let none = json!({});
+    for cmd in [
+        json!({"verb": "unlock"}),
+        json!({"verb": "lock"}),
+        json!({"verb": "mode", "mode": "schedule"}),
+        json!({"verb": "mode", "mode": "unlocked", "until": "2026-02-03T09:00:00Z"}),
+        json!({"verb": "mode", "mode": "lockdown", "for_s": 60}),
+        json!({"verb": "acknowledge", "alarm": "duress"}),
+        json!({"verb": "acknowledge", "alarm": "tamper", "note": "x".repeat(200)}),
+        json!({"verb": "snapshot"}),
+        json!({"verb": "locate"}),
+        json!({"verb": "locate", "seconds": 300}),
+        json!({"verb": "reload"}),
+    ] {
+        assert!(reads(&cmd) && fits(&cmd, &none), "{cmd}");
+    }
+    for cmd in [
+        json!({"verb": "open"}),
+        json!({"verb": "unlock", "for_s": 9}),
+        json!({"verb": "mode"}),
+        json!({"verb": "mode", "mode": "party"}),
+        json!({"verb": "acknowledge"}),
+        json!({"verb": "locate", "seconds": -1}),
+        json!({"mode": "normal"}),
+        json!("unlock"),
+    ] {
+        assert!(!reads(&cmd) && !fits(&cmd, &none), "{cmd}");
+    }
+    let unlock = json!({"verb": "unlock"});
+    for claim in [
+        json!({"iss": "a/#"}),
+        json!({"jti": ""}),
+        json!({"jti": "a b"}),
+        json!({"exp": "61"}),
+        json!({"nbf": 1}),
+    ] {
+        assert!(!fits(&unlock, &claim), "{claim}");
+    }
 }
 
 #[test]
@@ -569,6 +678,33 @@ fn telemetry(full: bool) -> Publication {
         .unwrap()
         .telemetry(&telemetry, soon)
         .unwrap()
+}
+
+/// Results with as little and as much as there can be, one of them where its sender asked for it.
+fn results() -> Vec<Publication> {
+    let wire = Sender::new().config.wire().unwrap();
+    let now = Timestamp::now();
+    let verb = CommandVerb::Unlock;
+    let executed = CommandResult::executed(&wire, "7", "ada", verb, None, now);
+    let refused = CommandResult {
+        id: None,
+        ok: false,
+        reason: Some(CommandRefusal::Malformed),
+        detail: Some(somebody().name),
+        operator: None,
+        verb: None,
+        ..executed.clone()
+    };
+    let own = wire.topic(Class::Result);
+    let private = format!("{own}/ada/7");
+    [
+        (own.clone(), &executed),
+        (private, &executed),
+        (own, &refused),
+    ]
+    .into_iter()
+    .map(|(topic, result)| result.publication(&wire, topic, Some(b"c"), now).unwrap())
+    .collect()
 }
 
 /// Stands in for a picture: a subscriber that reads lines cannot read one.
