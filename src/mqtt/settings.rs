@@ -152,29 +152,20 @@ impl PumpConfig {
         let mqtt = config.mqtt.as_ref().ok_or(MqttError::NoBroker)?;
         let wire = config.wire().ok_or(MqttError::NoBroker)?;
         let door = &config.door;
-        let Address {
-            host,
-            port,
-            encrypted,
-        } = Address::parse(mqtt)?;
-        let watched = Arc::new(Credentials::open(mqtt, encrypted)?);
+        let Way {
+            endpoint,
+            credentials,
+            watched,
+        } = Way::to_broker(mqtt)?;
         Ok(Self {
             database: config.store.path.clone(),
-            endpoint: Endpoint {
-                host,
-                port,
-                client_certificate: encrypted && mqtt.client_cert_file.is_some(),
-                tls: watched.tls(),
-            },
+            endpoint,
             protocol: mqtt.protocol,
             client_id: mqtt
                 .client_id
                 .clone()
                 .unwrap_or_else(|| format!("doorward-{}-{}", door.site, door.name)),
-            credentials: mqtt
-                .username
-                .clone()
-                .map(|username| (username, watched.password())),
+            credentials,
             keep_alive: Duration::from_secs(mqtt.keep_alive_s.into()),
             inflight: mqtt.inflight,
             session_expiry_s: mqtt.session_expiry_s,
@@ -182,7 +173,7 @@ impl PumpConfig {
             subscriptions: subscriptions(config, &wire),
             wire,
             retry: Retry::default(),
-            watched,
+            watched: Arc::new(watched),
         })
     }
 
@@ -193,6 +184,36 @@ impl PumpConfig {
         if let Some((_, password)) = &mut self.credentials {
             *password = self.watched.password();
         }
+    }
+}
+
+/// How the broker is reached, and as whom.
+pub(super) struct Way {
+    pub endpoint: Endpoint,
+    pub credentials: Option<(String, Option<String>)>,
+    pub watched: Credentials,
+}
+
+impl Way {
+    /// Reads the files that the configuration names.
+    pub(super) fn to_broker(mqtt: &MqttConfig) -> Result<Self, MqttError> {
+        let Address {
+            host,
+            port,
+            encrypted,
+        } = Address::parse(mqtt)?;
+        let watched = Credentials::open(mqtt, encrypted)?;
+        let password = |username| (username, watched.password());
+        Ok(Self {
+            endpoint: Endpoint {
+                host,
+                port,
+                client_certificate: encrypted && mqtt.client_cert_file.is_some(),
+                tls: watched.tls(),
+            },
+            credentials: mqtt.username.clone().map(password),
+            watched,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod crash;
 mod delivery;
 mod deploy;
 mod durability;
+mod emulated;
 mod end_to_end;
 mod enroll;
 mod enroll_camera;

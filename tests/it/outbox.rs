@@ -48,6 +48,7 @@ const WATCHER: Login<'_> = Login {
     certificate: None,
     user: Some(("watcher", "watching")),
     at_most_once: false,
+    client_id: None,
 };
 
 /// Recorded events of a kind, as JSON; without the verb, which takes longer.

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod clip;
 pub mod contract;
 pub mod door;
+pub mod emulated;
 pub mod faces;
 pub mod pki;
 pub mod proxy;
