@@ -196,12 +196,6 @@ impl Service {
         }
     }
 
-    /// Whether it has said `text` up to now.
-    pub fn said(&mut self, text: &str) -> bool {
-        self.seen.extend(self.log.try_iter());
-        self.seen.iter().any(|line| line.contains(text))
-    }
-
     /// Process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
