@@ -29,6 +29,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod topics;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,7 @@ enum Verb {
     Events(events::Args),
     Outbox(outbox::Args),
     Db(db::Args),
+    Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
     Config(config::Args),
@@ -139,6 +141,7 @@ impl Cli {
             Verb::Events(args) => args.run(&context),
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
+            Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

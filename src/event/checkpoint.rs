@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{ChainHash, Head};
@@ -15,7 +16,8 @@ pub use crate::keys::{CONTENT_TYPE, PublicKey};
 use crate::keys::{KeyError, SigningKey};
 
 /// What a checkpoint claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CheckpointClaims")]
 pub struct Claims {
     /// Which door: its CloudEvents source, `/doorward/SITE/DOOR`.
     pub iss: String,

@@ -56,6 +56,7 @@ pub(super) enum Ended {
 impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
+        self.config.refresh();
         let resumable = match self.session.lock().begin() {
             Ok(resumable) => resumable,
             Err(error) => {
@@ -106,6 +107,7 @@ impl Link {
             ended = live.drive(&client, &mut poller) => ended,
             error = feeder.run() => Ended::Failed(error),
             ended = feeder.run_down(&mut self.stopping) => ended,
+            () = self.config.watched.renewed() => Ended::Rebuild,
         };
         let connected = *live.connected.borrow();
         let polite = matches!(ended, Ended::Rebuild)

@@ -19,6 +19,7 @@
 
 mod backoff;
 mod connection;
+mod credentials;
 mod dial;
 mod dialect;
 mod failure;
@@ -33,6 +34,7 @@ mod session;
 mod settings;
 pub mod tls;
 
+pub use credentials::Credentials;
 pub use failure::Failure;
 pub use message::MAYBE_DUP;
 pub use pump::{Incoming, PumpEvent, PumpHandle, spawn};

@@ -55,7 +55,7 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
     let address = (endpoint.host.clone(), endpoint.port);
     let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
     if let Some(tls) = &endpoint.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
     options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::dialect::Trouble;
 use super::failure::{self, Failure, LinkError};
 use super::pump::Incoming;
-use super::settings::{self, Endpoint, MqttError};
+use super::settings::{Endpoint, MqttError, Way};
 use crate::config::{MqttConfig, Protocol};
 
 /// Largest answer.
@@ -86,11 +86,15 @@ pub fn ask(
     request: &Request,
     mut is_answer: impl FnMut(&Incoming) -> bool,
 ) -> Result<Incoming, RequestError> {
-    let endpoint = settings::endpoint(mqtt)?;
+    let Way {
+        endpoint,
+        credentials,
+        ..
+    } = Way::to_broker(mqtt)?;
     let login = Login {
         // Its own name: with the door's the broker would throw the door out.
         client_id: format!("doorward-command-{}", Uuid::now_v7().simple()),
-        credentials: settings::credentials(mqtt)?,
+        credentials,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

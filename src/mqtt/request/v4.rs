@@ -24,7 +24,7 @@ impl Line {
         let address = (endpoint.host.clone(), endpoint.port);
         let mut options = MqttOptions::new(login.client_id.clone(), address.clone());
         if let Some(tls) = &endpoint.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+            let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
             options.set_transport(Transport::tls_with_config(tls));
         }
         options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));

@@ -92,8 +92,17 @@ impl Sender {
 
     /// A pump that listens to these topics.
     pub fn pump_for(&self, subscriptions: &[&str]) -> Pump {
+        self.start(RETRY, subscriptions)
+    }
+
+    /// A pump with other waits.
+    pub fn pump_with(&self, retry: Retry) -> Pump {
+        self.start(retry, &[])
+    }
+
+    fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
-        config.retry = RETRY;
+        config.retry = retry;
         let wanted = |topic: &&str| Subscription {
             topic: (*topic).to_owned(),
             qos: Qos::AtLeastOnce,
