@@ -291,8 +291,7 @@ fn report(context: &Context, result: &CommandResult) -> anyhow::Result<Outcome> 
     let detail = result.detail.as_deref();
     if !result.ok {
         let reason = result.reason.unwrap_or(CommandRefusal::Malformed);
-        let word = serde_json::to_value(reason)?;
-        let word = word.as_str().unwrap_or_default();
+        let word = reason.as_str();
         bail!(
             "{} refused {verb} ({word}): {}",
             result.door,

@@ -92,6 +92,31 @@ pub enum CommandRefusal {
     ClockUntrusted,
 }
 
+impl CommandRefusal {
+    /// The machine-readable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CommandRefusal::Malformed => "malformed",
+            CommandRefusal::Retained => "retained",
+            CommandRefusal::UnknownOperator => "unknown_operator",
+            CommandRefusal::BadSignature => "bad_signature",
+            CommandRefusal::WrongDoor => "wrong_door",
+            CommandRefusal::Expired => "expired",
+            CommandRefusal::FromFuture => "from_future",
+            CommandRefusal::LivesTooLong => "lives_too_long",
+            CommandRefusal::Replayed => "replayed",
+            CommandRefusal::InsufficientRole => "insufficient_role",
+            CommandRefusal::RateLimited => "rate_limited",
+            CommandRefusal::BadArguments => "bad_arguments",
+            CommandRefusal::DoorRefused => "door_refused",
+            CommandRefusal::StorageFailure => "storage_failure",
+            CommandRefusal::NotAvailable => "not_available",
+            CommandRefusal::ClockUntrusted => "clock_untrusted",
+        }
+    }
+}
+
 /// Why a message never reached the broker.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

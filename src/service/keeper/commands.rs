@@ -435,7 +435,7 @@ impl Keeper {
         let told = commands.throttle.tell(refusal.reason, now.tick);
         if told.is_some() {
             tracing::warn!(
-                reason = ?refusal.reason,
+                reason = refusal.reason.as_str(),
                 operator = refusal.operator,
                 genuine = refusal.genuine,
                 unrecorded = told,
