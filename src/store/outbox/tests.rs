@@ -45,7 +45,7 @@ fn publish(outbox: &mut Outbox, row: &Row, pkid: u16) {
 
 #[test]
 fn what_nobody_needs_any_more_is_not_sent() {
-    let mut f = fixture(1);
+    let f = fixture(1);
     let now = crate::clock::Timestamp::now();
     for (payload, seconds) in [("over", -1), ("soon", 3_600)] {
         let publication = Publication {
@@ -55,7 +55,7 @@ fn what_nobody_needs_any_more_is_not_sent() {
             expires_at: Some(now + jiff::SignedDuration::from_secs(seconds)),
             ..f.wire.availability(Availability::Online)
         };
-        super::super::events::enqueue(&f.outbox.conn, None, &publication).unwrap();
+        super::super::events::enqueue(&f.outbox.conn, &publication, None).unwrap();
     }
     let rows = f.outbox.queued(10).unwrap();
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 3]);
