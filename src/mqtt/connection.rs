@@ -56,6 +56,7 @@ pub(super) enum Ended {
 impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
+        self.config.refresh();
         let resumable = match self.session.lock().begin() {
             Ok(resumable) => resumable,
             Err(error) => {
@@ -106,6 +107,7 @@ impl Link {
             ended = live.drive(&client, &mut poller) => ended,
             error = feeder.run() => Ended::Failed(error),
             ended = feeder.run_down(&mut self.stopping) => ended,
+            () = self.config.watched.renewed() => Ended::Rebuild,
         };
         let connected = *live.connected.borrow();
         let polite = matches!(ended, Ended::Rebuild)
@@ -201,7 +203,8 @@ impl Live<'_> {
     fn subscribe<C: Client>(&self, client: &C) {
         let topics = &self.config.subscriptions;
         if !topics.is_empty() && client.subscribe(topics).is_err() {
-            let topics = topics.join(", ");
+            let names: Vec<_> = topics.iter().map(|wanted| wanted.topic.as_str()).collect();
+            let topics = names.join(", ");
             self.reporter
                 .borrow_mut()
                 .unsubscribed(&topics, "not valid in MQTT");
@@ -235,9 +238,10 @@ impl Live<'_> {
     }
 
     fn subscribed(&self, answers: Vec<Option<String>>) {
-        for (topic, refused) in self.config.subscriptions.iter().zip(answers) {
+        for (wanted, refused) in self.config.subscriptions.iter().zip(answers) {
             if let Some(reason) = refused {
-                self.reporter.borrow_mut().unsubscribed(topic, &reason);
+                let mut reporter = self.reporter.borrow_mut();
+                reporter.unsubscribed(&wanted.topic, &reason);
             }
         }
     }
@@ -245,7 +249,9 @@ impl Live<'_> {
     /// Only what is asked for now: the broker's session may have topics of an earlier
     /// configuration.
     fn hand_out(&self, message: Incoming) {
-        if self.config.subscriptions.contains(&message.topic) {
+        let topic = &message.topic;
+        let mut wanted = self.config.subscriptions.iter();
+        if wanted.any(|wanted| wanted.topic == *topic) {
             self.reporter.borrow_mut().received(message);
         } else {
             debug!(target: "doorward::mqtt", topic = message.topic, "not asked for (any more)");

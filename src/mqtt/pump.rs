@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::connection::{self, Ended};
+use super::credentials::Credentials;
 use super::failure::{self, Failure, LinkError};
 use super::ledger::{Ledger, Owner};
 use super::report::Reporter;
@@ -98,6 +99,7 @@ pub(super) enum Stop {
 pub struct PumpHandle {
     wake: Arc<Notify>,
     stop: watch::Sender<Stop>,
+    credentials: Arc<Credentials>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -112,6 +114,11 @@ impl PumpHandle {
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let wake = Arc::clone(&self.wake);
         move || wake.notify_one()
+    }
+
+    /// Reads the files named in `[mqtt]` again, now. Never blocks.
+    pub fn reload(&self) {
+        self.credentials.reload();
     }
 
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
@@ -164,6 +171,7 @@ pub fn spawn(
         client_id: config.client_id.clone(),
     };
     let ledger = Ledger::new(outbox, owner);
+    let credentials = Arc::clone(&config.watched);
     let pump = Pump {
         link: connection::Link {
             session: Shared::new(ledger),
@@ -184,6 +192,7 @@ pub fn spawn(
     Ok(PumpHandle {
         wake,
         stop,
+        credentials,
         thread: Some(thread),
     })
 }
@@ -222,8 +231,14 @@ impl Pump {
             if let Err(error) = link.session.lock().flush() {
                 warn!(target: "doorward::mqtt", "acknowledgements are not recorded yet: {error}");
             }
+            let first = link.config.retry.first;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                // What was refused may be accepted now.
+                () = async {
+                    link.config.watched.renewed().await;
+                    tokio::time::sleep(first).await;
+                } => {}
                 _ = link.stopping.wait_for(|stop| *stop != Stop::No) => {}
             }
         }

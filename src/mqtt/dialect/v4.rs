@@ -21,7 +21,7 @@ use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::PumpConfig;
+use crate::mqtt::settings::{PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -64,7 +64,7 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
     let address = (endpoint.host.clone(), endpoint.port);
     let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
     if let Some(tls) = &endpoint.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
     options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
@@ -99,10 +99,10 @@ impl super::Client for Client {
             .map_err(unsent)
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent> {
         let filters = topics
             .iter()
-            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+            .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
     }
 
