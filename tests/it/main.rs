@@ -31,6 +31,7 @@ mod guarding;
 mod liveness;
 mod outage;
 mod outbox;
+mod packet_ids;
 mod packs;
 mod photos;
 mod recognition;
