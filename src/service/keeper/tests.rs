@@ -337,7 +337,7 @@ fn a_broker_that_refuses_everything_is_told_of_and_causes_nothing_else() {
     let mut refused = before_a_broker_that_refuses();
     refused.settle();
     let state = ("doorward/home/front/state".to_owned(), 1);
-    assert_eq!(refused.reports(), [state.clone()]);
+    assert_eq!(refused.reports(), std::slice::from_ref(&state));
     // No report leads to a summary that is refused, which leads to a report.
     refused.pass(100);
     assert_eq!(refused.reports(), [state]);
