@@ -20,6 +20,7 @@ use super::pump::{Incoming, Stop};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::PumpConfig;
+use super::version;
 use crate::config::Protocol;
 use crate::event::wire::{Availability, Qos};
 
@@ -199,13 +200,21 @@ impl Live<'_> {
 
     /// Asks for our topics, also in a session that had them: the configuration may have changed.
     fn subscribe<C: Client>(&self, client: &C) {
-        let topics = &self.config.subscriptions;
-        if !topics.is_empty() && client.subscribe(topics).is_err() {
+        let topics = self.topics();
+        if !topics.is_empty() && client.subscribe(&topics).is_err() {
             let topics = topics.join(", ");
             self.reporter
                 .borrow_mut()
                 .unsubscribed(&topics, "not valid in MQTT");
         }
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let mut topics = self.config.subscriptions.clone();
+        if self.session.lock().wants_version() {
+            topics.push(version::TOPIC.to_owned());
+        }
+        topics
     }
 
     /// Takes in what the client saw.
@@ -235,9 +244,13 @@ impl Live<'_> {
     }
 
     fn subscribed(&self, answers: Vec<Option<String>>) {
-        for (topic, refused) in self.config.subscriptions.iter().zip(answers) {
-            if let Some(reason) = refused {
-                self.reporter.borrow_mut().unsubscribed(topic, &reason);
+        for (topic, refused) in self.topics().iter().zip(answers) {
+            match refused {
+                Some(reason) if topic == version::TOPIC => {
+                    debug!(target: "doorward::mqtt", reason, "the broker does not tell its version");
+                }
+                Some(reason) => self.reporter.borrow_mut().unsubscribed(topic, &reason),
+                None => {}
             }
         }
     }
@@ -247,8 +260,28 @@ impl Live<'_> {
     fn hand_out(&self, message: Incoming) {
         if self.config.subscriptions.contains(&message.topic) {
             self.reporter.borrow_mut().received(message);
+        } else if version::is_told_on(&message.topic) {
+            self.version_told(&message.payload);
         } else {
             debug!(target: "doorward::mqtt", topic = message.topic, "not asked for (any more)");
+        }
+    }
+
+    fn version_told(&self, version: &[u8]) {
+        let Some(drops) = version::drops_repetitions(version) else {
+            return;
+        };
+        match self.session.lock().told(drops) {
+            Ok(true) => info!(
+                target: "doorward::mqtt",
+                version = %String::from_utf8_lossy(version),
+                "this broker drops a message that says it is a repetition when it has not seen the first copy; repetitions do not say so from now on"
+            ),
+            Ok(false) => {}
+            // Told again within a minute.
+            Err(error) => {
+                debug!(target: "doorward::mqtt", "the broker's version is not recorded yet: {error}")
+            }
         }
     }
 

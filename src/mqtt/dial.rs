@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, lookup_host};
 
 /// How long one address may take to answer.
@@ -24,8 +25,10 @@ pub(super) enum DialError {
     },
 }
 
-/// Connects to the first address of `host` that answers.
-pub(super) async fn dial(host: String, port: u16) -> io::Result<TcpStream> {
+/// Connects to the first address of `host` that answers. The connection is given up when what was
+/// sent is not acknowledged within `patience`: on a link that swallows everything, a write would
+/// otherwise be repeated for a quarter of an hour, and no ping would be asked for meanwhile.
+pub(super) async fn dial(host: String, port: u16, patience: Duration) -> io::Result<TcpStream> {
     let resolve = |source| {
         io::Error::other(DialError::Resolve {
             host: host.clone(),
@@ -39,6 +42,8 @@ pub(super) async fn dial(host: String, port: u16) -> io::Result<TcpStream> {
             Ok(Ok(stream)) => {
                 // A PUBREL is four bytes and somebody waits for it.
                 stream.set_nodelay(true)?;
+                let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+                sockopt::set_tcp_user_timeout(&stream, patience)?;
                 return Ok(stream);
             }
             Ok(Err(source)) => last = Some((address, source)),

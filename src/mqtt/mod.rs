@@ -26,11 +26,13 @@ mod fate;
 mod feeder;
 mod ledger;
 mod message;
+mod network;
 pub mod pump;
 mod report;
 mod session;
 mod settings;
 pub mod tls;
+mod version;
 
 pub use failure::Failure;
 pub use message::MAYBE_DUP;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tls::{self, TlsFileError};
-use crate::config::{Config, MqttConfig, Protocol};
+use crate::config::{Config, MqttConfig, Protocol, ResendDup};
 use crate::event::wire::Wire;
 use crate::store::StoreError;
 
@@ -98,6 +98,8 @@ pub struct PumpConfig {
     pub endpoint: Endpoint,
     /// Which version of MQTT is spoken.
     pub protocol: Protocol,
+    /// Whether messages that are sent again say so.
+    pub resend_dup: ResendDup,
     /// Unique on the broker.
     pub client_id: String,
     /// User name and password.
@@ -131,6 +133,7 @@ impl PumpConfig {
             database: config.store.path.clone(),
             endpoint: endpoint(mqtt)?,
             protocol: mqtt.protocol,
+            resend_dup: mqtt.resend_dup,
             client_id: mqtt
                 .client_id
                 .clone()
