@@ -6,6 +6,7 @@
 
 mod alarms;
 mod bench;
+mod command;
 mod completions;
 mod config;
 mod db;
@@ -20,6 +21,7 @@ mod identify;
 mod logging;
 mod mode;
 mod models;
+mod operators;
 mod outbox;
 mod people;
 mod reenroll;
@@ -27,6 +29,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod topics;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -85,11 +88,14 @@ enum Verb {
     Rules(rules::Args),
     Mode(mode::Args),
     Alarms(alarms::Args),
+    Operators(operators::Args),
+    Command(command::Args),
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
     Outbox(outbox::Args),
     Db(db::Args),
+    Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
     Config(config::Args),
@@ -128,11 +134,14 @@ impl Cli {
             Verb::Rules(args) => args.run(&context),
             Verb::Mode(args) => args.run(&context),
             Verb::Alarms(args) => args.run(&context),
+            Verb::Operators(args) => args.run(&context),
+            Verb::Command(args) => args.run(&context),
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
+            Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),

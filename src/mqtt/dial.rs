@@ -25,10 +25,22 @@ pub(super) enum DialError {
     },
 }
 
-/// Connects to the first address of `host` that answers. The connection is given up when what was
-/// sent is not acknowledged within `patience`: on a link that swallows everything, a write would
-/// otherwise be repeated for a quarter of an hour, and no ping would be asked for meanwhile.
-pub(super) async fn dial(host: String, port: u16, patience: Duration) -> io::Result<TcpStream> {
+/// Connects for as long as the connection lives: it is given up when what was sent is not
+/// acknowledged within `patience`. On a link that swallows everything, a write would otherwise be
+/// repeated for a quarter of an hour, and no ping would be asked for meanwhile.
+pub(super) async fn dial_for_long(
+    host: String,
+    port: u16,
+    patience: Duration,
+) -> io::Result<TcpStream> {
+    let stream = dial(host, port).await?;
+    let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(&stream, patience)?;
+    Ok(stream)
+}
+
+/// Connects to the first address of `host` that answers.
+pub(super) async fn dial(host: String, port: u16) -> io::Result<TcpStream> {
     let resolve = |source| {
         io::Error::other(DialError::Resolve {
             host: host.clone(),
@@ -42,8 +54,6 @@ pub(super) async fn dial(host: String, port: u16, patience: Duration) -> io::Res
             Ok(Ok(stream)) => {
                 // A PUBREL is four bytes and somebody waits for it.
                 stream.set_nodelay(true)?;
-                let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-                sockopt::set_tcp_user_timeout(&stream, patience)?;
                 return Ok(stream);
             }
             Ok(Err(source)) => last = Some((address, source)),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::connection::{self, Ended};
+use super::credentials::Credentials;
 use super::failure::{self, Failure, LinkError};
 use super::ledger::{Ledger, Owner};
 use super::network::Network;
@@ -103,6 +104,7 @@ pub(super) enum Stop {
 pub struct PumpHandle {
     wake: Arc<Notify>,
     stop: watch::Sender<Stop>,
+    credentials: Arc<Credentials>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -117,6 +119,11 @@ impl PumpHandle {
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let wake = Arc::clone(&self.wake);
         move || wake.notify_one()
+    }
+
+    /// Reads the files named in `[mqtt]` again, now. Never blocks.
+    pub fn reload(&self) {
+        self.credentials.reload();
     }
 
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
@@ -169,6 +176,7 @@ pub fn spawn(
         client_id: config.client_id.clone(),
     };
     let ledger = Ledger::new(outbox, owner, config.resend_dup);
+    let credentials = Arc::clone(&config.watched);
     let pump = Pump {
         link: connection::Link {
             session: Shared::new(ledger),
@@ -189,6 +197,7 @@ pub fn spawn(
     Ok(PumpHandle {
         wake,
         stop,
+        credentials,
         thread: Some(thread),
     })
 }
@@ -233,11 +242,17 @@ impl Pump {
             if let Err(error) = link.session.lock().flush() {
                 warn!(target: "doorward::mqtt", "acknowledgements are not recorded yet: {error}");
             }
+            let first = link.config.retry.first;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = network_returns(), if eager => {
                     debug!(target: "doorward::mqtt", "the network has changed; connecting at once");
                 }
+                // What was refused may be accepted now.
+                () = async {
+                    link.config.watched.renewed().await;
+                    tokio::time::sleep(first).await;
+                } => {}
                 _ = link.stopping.wait_for(|stop| *stop != Stop::No) => {}
             }
         }

@@ -8,6 +8,7 @@ use doorward::event::{Alarm, Event};
 use doorward::mqtt::{Failure, PumpEvent};
 
 use crate::support::broker::Broker;
+use crate::support::pki::write_secret;
 use crate::support::script::{Client, Packet, Script};
 use crate::support::sender::{Pump, SOON, Sender, record, secured};
 use crate::support::subscriber::{Login, Subscriber};
@@ -29,7 +30,7 @@ fn what_the_broker_forbids_is_set_aside_with_the_reason() {
         .acl("user watcher\ntopic read #\nuser door\ntopic write doorward/+/+/availability\ntopic write doorward/+/+/event/door\n")
         .start();
     let password = door.folder().join("password");
-    std::fs::write(&password, "secret\n").unwrap();
+    write_secret(&password, "secret\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());

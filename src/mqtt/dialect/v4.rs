@@ -21,7 +21,7 @@ use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::PumpConfig;
+use crate::mqtt::settings::{PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -64,11 +64,13 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
     let address = (endpoint.host.clone(), endpoint.port);
     let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
     if let Some(tls) = &endpoint.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
     let patience = config.keep_alive * 2;
-    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1, patience));
+    options.set_socket_connector(move |_, _| {
+        dial::dial_for_long(address.0.clone(), address.1, patience)
+    });
     match &config.credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
@@ -100,10 +102,10 @@ impl super::Client for Client {
             .map_err(unsent)
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent> {
         let filters = topics
             .iter()
-            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+            .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
     }
 

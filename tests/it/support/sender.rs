@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use doorward::clock::Timestamp;
 use doorward::config::{Config, MqttConfig, Protocol};
+use doorward::event::wire::Qos;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
-use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry};
+use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry, Subscription};
 use doorward::store::Store;
 use doorward::store::outbox::Outbox;
 
@@ -91,9 +92,22 @@ impl Sender {
 
     /// A pump that listens to these topics.
     pub fn pump_for(&self, subscriptions: &[&str]) -> Pump {
+        self.start(RETRY, subscriptions)
+    }
+
+    /// A pump with other waits.
+    pub fn pump_with(&self, retry: Retry) -> Pump {
+        self.start(retry, &[])
+    }
+
+    fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
-        config.retry = RETRY;
-        config.subscriptions = subscriptions.iter().map(|&topic| topic.into()).collect();
+        config.retry = retry;
+        let wanted = |topic: &&str| Subscription {
+            topic: (*topic).to_owned(),
+            qos: Qos::AtLeastOnce,
+        };
+        config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
             let _ = send.send(event);

@@ -56,8 +56,10 @@ impl Fixture {
     }
 
     fn left(&self) -> Vec<i64> {
-        let rows = self.outbox.queued(100_000).unwrap();
-        rows.iter().map(|row| row.seq).collect()
+        let sql = "SELECT seq FROM outbox WHERE stage = 0 ORDER BY seq";
+        let mut statement = self.store.conn.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     fn sweep(&mut self, now: Timestamp, limits: &Limits) -> Swept {
