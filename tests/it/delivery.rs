@@ -413,3 +413,40 @@ fn a_subscription_that_is_refused_is_said_and_harms_nobody(protocol: Protocol) {
     });
     assert_eq!(heard, b"heard");
 }
+
+#[test]
+fn a_message_says_when_it_expires_and_what_it_answers() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    door.store();
+    let conn = rusqlite::Connection::open(door.database()).unwrap();
+    let insert = "INSERT INTO outbox (class, topic, qos, retain, content_type, payload, expires_at, correlation)
+                  VALUES ('result', 'doorward/answer', 1, 1, 'application/json', '{}', ?, 'seven')";
+    let in_an_hour = Timestamp::now().as_millisecond() + 3_600_000;
+    conn.execute(insert, [in_an_hour]).unwrap();
+    let _pump = door.pump();
+    door.drained(SOON);
+    let output = std::process::Command::new("mosquitto_sub")
+        .args(["-V", "mqttv5", "-h", "localhost", "-p"])
+        .arg(broker.port.to_string())
+        .arg("--cafile")
+        .arg(&door.pki.ca)
+        .args([
+            "-t",
+            "doorward/answer",
+            "-C",
+            "1",
+            "-W",
+            "10",
+            "-F",
+            "%E %D",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (expiry, correlation) = text.trim().split_once(' ').unwrap();
+    let expiry: u32 = expiry.parse().unwrap();
+    assert!((3_000..=3_600).contains(&expiry), "{text}");
+    assert_eq!(correlation, "seven");
+}
