@@ -140,8 +140,8 @@ pub struct PumpConfig {
     pub wire: Wire,
     /// When to connect again.
     pub retry: Retry,
-    /// The files behind `endpoint.tls` and the password; [`PumpConfig::refresh`] takes over what is
-    /// new in them.
+    /// The files behind `endpoint.tls` and the password; what is new in them is taken over before
+    /// each connection.
     pub watched: Arc<Credentials>,
 }
 
