@@ -159,6 +159,9 @@ impl Live<'_> {
             } else {
                 self.take(seen);
             }
+            if let Some(pkid) = self.session.lock().mistaken() {
+                return Ended::Failed(LinkError::WrongAnswer(pkid));
+            }
             if self.session.lock().needs_rebuild() {
                 debug!(target: "doorward::mqtt", "the broker holds messages that await their release; connecting again to release them");
                 return Ended::Rebuild;

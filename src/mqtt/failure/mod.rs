@@ -49,6 +49,9 @@ pub(super) enum LinkError {
     /// Pings are answered, messages are not.
     #[error("unresponsive")]
     Unresponsive,
+    /// PUBACK for a message of QoS 2.
+    #[error("wrong answer to packet id {0}")]
+    WrongAnswer(u16),
 }
 
 impl LinkError {
@@ -81,6 +84,11 @@ pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Dur
         LinkError::Unresponsive => {
             return Failure::Network(format!(
                 "the broker {endpoint} answers pings but has not answered any message for a while; connecting again"
+            ));
+        }
+        LinkError::WrongAnswer(pkid) => {
+            return Failure::Network(format!(
+                "the broker {endpoint} answered a message of QoS 2 (packet id {pkid}) like one of QoS 1; it is not taken for delivered and is sent again"
             ));
         }
         LinkError::Connection(trouble) => trouble,

@@ -24,8 +24,14 @@ impl Ledger {
         Some(Flight::first(&row, bytes).outcome(0))
     }
 
-    /// PUBACK.
+    /// PUBACK. For a message of QoS 2 it is no answer at all: nobody promises that the broker has
+    /// it. The client has given the id up by then, so only a new connection can repeat it.
     pub(in crate::mqtt) fn acknowledged(&mut self, pkid: u16, code: u8) -> Option<Outcome> {
+        let flight = self.flights.get(&pkid);
+        if flight.is_some_and(|flight| flight.qos == Qos::ExactlyOnce) {
+            self.mistaken = Some(pkid);
+            return None;
+        }
         match fate::of_message(code) {
             Fate::Taken => self.delivered(pkid),
             other => self.not_taken(pkid, code, other),

@@ -70,6 +70,8 @@ pub(in crate::mqtt) struct Ledger {
     unanswered: BTreeSet<u16>,
     /// The broker holds a resumed id that the client believes free: only a rebuild releases it.
     held: bool,
+    /// A message of QoS 2 that was answered as if it were one of QoS 1.
+    mistaken: Option<u16>,
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     incoming: Vec<u16>,
     limits: Option<Limits>,
@@ -98,6 +100,7 @@ impl Ledger {
             settled: Vec::new(),
             unanswered: BTreeSet::new(),
             held: false,
+            mistaken: None,
             incoming: Vec::new(),
             limits: None,
             last_progress: Instant::now(),
@@ -120,6 +123,7 @@ impl Ledger {
         self.flights.clear();
         self.unanswered.clear();
         self.held = false;
+        self.mistaken = None;
         self.incoming.clear();
         self.limits = None;
         self.largest_at_most_once = 0;
@@ -255,6 +259,11 @@ impl Ledger {
     /// Whether only a new connection can make progress: see [`Ledger::refused`].
     pub(in crate::mqtt) fn needs_rebuild(&self) -> bool {
         self.held && self.unanswered.is_empty()
+    }
+
+    /// The packet id of a message whose answer makes no sense: the connection is of no more use.
+    pub(in crate::mqtt) fn mistaken(&self) -> Option<u16> {
+        self.mistaken
     }
 
     /// When the broker last answered anything, while something is outstanding.
