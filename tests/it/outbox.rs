@@ -1,6 +1,8 @@
 //! What waits for the broker, seen from outside: telemetry, pictures, refusals, limits, and the
 //! verbs about them; the real service on a real broker.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -28,7 +30,10 @@ fn door_on(broker: &Broker, ca: &Path, scenes: &[Scene], more: &str) -> Door {
          [mqtt]\nurl = \"{}\"\nca_file = {ca:?}\nusername = \"door\"\npassword_file = \"password\"\n",
         broker.url(),
     ));
-    std::fs::write(door.path("password"), "secret\n").unwrap();
+    let mut only_mine = std::fs::File::options();
+    only_mine.write(true).create_new(true).mode(0o600);
+    let mut password = only_mine.open(door.path("password")).unwrap();
+    password.write_all(b"secret\n").unwrap();
     clip::write(&door.path("clip.avi"), scenes).unwrap();
     door
 }
