@@ -120,9 +120,11 @@ impl PumpHandle {
         move || wake.notify_one()
     }
 
-    /// Reads the files named in `[mqtt]` again, now. Never blocks.
-    pub fn reload(&self) {
-        self.credentials.reload();
+    /// What makes the pump read the files named in `[mqtt]` again, now; for another thread.
+    #[must_use]
+    pub fn reloader(&self) -> impl Fn() + Send + use<> {
+        let credentials = Arc::clone(&self.credentials);
+        move || credentials.reload()
     }
 
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns

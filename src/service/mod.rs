@@ -220,6 +220,13 @@ async fn supervise(
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     keeper.set_snapshots(snapshots);
+    if let Some(pump) = &pump {
+        let reload = pump.reloader();
+        keeper.on_reload(Box::new(move || {
+            reload();
+            Ok(None)
+        }));
+    }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {
             photographer.run();

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::support::broker::Broker;
 use crate::support::contract::{BASE, Contract, path};
 use crate::support::door::{Door, doorward, stderr};
+use crate::support::pki::write_secret;
 use crate::support::sender::{SOON, Sender};
 use crate::support::subscriber::{Login, Message, Subscriber};
 use crate::support::wait_for;
@@ -144,7 +145,7 @@ fn what_a_door_publishes_is_what_the_document_says() {
         .acl(&rules(&door))
         .start();
     let password = door.folder().join("password");
-    std::fs::write(&password, "secret\n").unwrap();
+    write_secret(&password, "secret\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());

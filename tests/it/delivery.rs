@@ -9,6 +9,7 @@ use doorward::event::wire::{DoorSummary, Lock, Qos, QosPolicy};
 use doorward::mqtt::PumpEvent;
 
 use crate::support::broker::Broker;
+use crate::support::pki::write_secret;
 use crate::support::proxy::Proxy;
 use crate::support::sender::{SOON, Sender, granted, record, secured};
 use crate::support::subscriber::{Login, Subscriber};
@@ -396,7 +397,7 @@ fn a_subscription_that_is_refused_is_said_and_harms_nobody(protocol: Protocol) {
         .acl("user other\ntopic readwrite #\nuser door\ntopic write doorward/#\ntopic read door/allowed\n")
         .start();
     let password = door.folder().join("password");
-    std::fs::write(&password, "secret\n").unwrap();
+    write_secret(&password, "secret\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());

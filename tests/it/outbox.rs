@@ -1,8 +1,6 @@
 //! What waits for the broker, seen from outside: telemetry, pictures, refusals, limits, and the
 //! verbs about them; the real service on a real broker.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -18,7 +16,7 @@ use crate::support::broker::Broker;
 use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, PATIENCE, stderr};
 use crate::support::faces::{STRANGERS, Sheet};
-use crate::support::pki::Pki;
+use crate::support::pki::{Pki, write_secret};
 use crate::support::sender::secured;
 use crate::support::subscriber::{Login, Subscriber};
 use crate::support::wait_for;
@@ -30,10 +28,7 @@ fn door_on(broker: &Broker, ca: &Path, scenes: &[Scene], more: &str) -> Door {
          [mqtt]\nurl = \"{}\"\nca_file = {ca:?}\nusername = \"door\"\npassword_file = \"password\"\n",
         broker.url(),
     ));
-    let mut only_mine = std::fs::File::options();
-    only_mine.write(true).create_new(true).mode(0o600);
-    let mut password = only_mine.open(door.path("password")).unwrap();
-    password.write_all(b"secret\n").unwrap();
+    write_secret(&door.path("password"), "secret\n");
     clip::write(&door.path("clip.avi"), scenes).unwrap();
     door
 }
