@@ -121,7 +121,6 @@ impl PumpHandle {
     }
 
     /// What makes the pump read the files named in `[mqtt]` again, now; for another thread.
-    #[must_use]
     pub fn reloader(&self) -> impl Fn() + Send + use<> {
         let credentials = Arc::clone(&self.credentials);
         move || credentials.reload()
