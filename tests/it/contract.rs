@@ -1,5 +1,6 @@
 //! The wire contract: what a real broker passes on is what docs/asyncapi.yaml says.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -145,6 +146,7 @@ fn what_a_door_publishes_is_what_the_document_says() {
         .start();
     let password = door.folder().join("password");
     std::fs::write(&password, "secret\n").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());
