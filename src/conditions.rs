@@ -39,6 +39,8 @@ pub enum Source {
     Clock,
     /// What waits for the broker.
     Outbox,
+    /// The certificates and the other files that `[mqtt]` names.
+    Certificates,
     /// The last run of the service.
     LastRun,
 }

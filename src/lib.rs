@@ -18,8 +18,12 @@
 //! | [`door`] | the door's state machine | no |
 //! | [`gpio`] | pins: relay, contact, exit button, lights, keypad; one file a driver | yes |
 //! | [`event`] | facts, and how they look on the wire | no |
+//! | [`contract`] | topics, messages and their schemas, as one document; access rules for brokers | no |
+//! | [`keys`] | Ed25519 keys as text and in files, and what they sign | key files only |
+//! | [`command`] | may this command be carried out? | no |
 //! | [`store`] | SQLite: people, templates, events, outbox | yes |
 //! | [`audit`] | the key of the record's checkpoints, exports | yes |
+//! | [`certs`] | what certificates say, when they expire; a private CA and what it signs | yes |
 //! | [`enroll`] | from pictures of somebody to templates, with every refusal; how well people are told apart | reads images, camera |
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
@@ -33,15 +37,19 @@ pub mod access;
 pub mod audit;
 pub mod bench;
 pub mod camera;
+pub mod certs;
 pub mod clock;
+pub mod command;
 pub mod conditions;
 pub mod config;
+pub mod contract;
 pub mod door;
 pub mod enroll;
 pub mod evaluate;
 pub mod event;
 pub mod gallery;
 pub mod gpio;
+pub mod keys;
 pub mod mqtt;
 pub mod pipeline;
 pub mod presentation;

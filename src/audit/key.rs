@@ -1,16 +1,11 @@
 //! The file of the key that signs checkpoints: made at the first start, readable by its owner only.
 
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ring::rand::SystemRandom;
-use ring::signature::Ed25519KeyPair;
-
-use crate::event::checkpoint::{CheckpointError, Signer, private_pem};
-
-/// Permission bits of everybody but the owner.
-const OTHERS: u32 = 0o077;
+use crate::event::checkpoint::{CheckpointError, Signer};
+use crate::keys::SigningKey;
+use crate::keys::file::{self, KeyFile};
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +40,6 @@ pub enum KeyError {
         /// What is wrong with it.
         source: CheckpointError,
     },
-    /// The system gave no random numbers.
-    #[error("cannot make an audit key: the system gives no random numbers")]
-    Random,
 }
 
 /// The signer with the key in `path`, which is made when there is none.
@@ -62,7 +54,11 @@ pub fn open_signer(path: &Path, issuer: String) -> Result<Signer, KeyError> {
     let text = match read(path)? {
         Some(text) => text,
         None => {
-            make(path)?;
+            let key = SigningKey::generate().map_err(|source| KeyError::Content {
+                path: path.to_owned(),
+                source: source.into(),
+            })?;
+            file::create(path, &key).map_err(failed)?;
             // Perhaps another process was faster: then its key is the door's.
             read(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))?
         }
@@ -74,46 +70,24 @@ pub fn open_signer(path: &Path, issuer: String) -> Result<Signer, KeyError> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, KeyError> {
-    let failed = |source| KeyError::File {
+    let found = file::read(path).map_err(|source| KeyError::File {
         path: path.to_owned(),
         source,
-    };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
-        return Err(KeyError::Exposed {
+    })?;
+    match found {
+        KeyFile::Missing => Ok(None),
+        KeyFile::Text(text) => Ok(Some(text)),
+        KeyFile::Exposed(mode) => Err(KeyError::Exposed {
             path: path.to_owned(),
             mode,
-        });
-    }
-    std::io::read_to_string(file).map(Some).map_err(failed)
-}
-
-/// Whole or not there, and never readable by others, not even for an instant.
-fn make(path: &Path) -> Result<(), KeyError> {
-    let failed = |source| KeyError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Random)?;
-    let mut file =
-        tempfile::NamedTempFile::new_in(super::export::folder_of(path)).map_err(failed)?;
-    file.write_all(private_pem(key.as_ref()).as_bytes())
-        .map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed(error.error)),
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the door costs on this machine: stages, search, start, idling, decisions, endurance.
+//! What the door costs on this machine: stages, search, start, idling, decisions, endurance, delivery.
 //!
 //! Measures what the service runs, with the service's own parts; it decides nothing about a real
 //! door, moves no relay, and writes only to a temporary store. Flows in: the model pack, and a
@@ -12,6 +12,7 @@ pub mod clip;
 pub mod decision;
 pub mod gallery;
 pub mod idle;
+pub mod outbox;
 pub mod process;
 pub mod release;
 pub mod soak;
@@ -24,6 +25,7 @@ pub use spread::Spread;
 
 use crate::camera::CameraError;
 use crate::gpio::relay::RelayError;
+use crate::mqtt::MqttError;
 use crate::store::StoreError;
 use crate::vision::VisionError;
 
@@ -56,4 +58,31 @@ pub enum BenchError {
         "nobody is enrolled, so nobody in the clip can be granted; enroll somebody first (doorward enroll --help)"
     )]
     NobodyEnrolled,
+    /// The broker's settings cannot be used.
+    #[error(transparent)]
+    Mqtt(#[from] MqttError),
+    /// There is no connection to the broker.
+    #[error("{0}; nothing was measured")]
+    NoConnection(String),
+    /// The connection ended while something was measured.
+    #[error(
+        "{0}; or this client has no right to publish to doorward-bench/#, for which some brokers end the connection; nothing was measured"
+    )]
+    Interrupted(String),
+    /// The broker does not take the messages.
+    #[error(
+        "the broker refused {topic}: {reason}; for the measurement, this client needs the right to publish to doorward-bench/#"
+    )]
+    Refused {
+        /// Where to.
+        topic: String,
+        /// The broker's word.
+        reason: String,
+    },
+    /// The broker neither answers nor ends the connection.
+    #[error("the broker acknowledged nothing for {0} seconds; the log says more")]
+    Silent(u64),
+    /// A message of this size cannot be made.
+    #[error("{0}")]
+    Payload(String),
 }

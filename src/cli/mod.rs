@@ -6,6 +6,8 @@
 
 mod alarms;
 mod bench;
+mod certs;
+mod command;
 mod completions;
 mod config;
 mod db;
@@ -20,6 +22,7 @@ mod identify;
 mod logging;
 mod mode;
 mod models;
+mod operators;
 mod outbox;
 mod people;
 mod reenroll;
@@ -27,6 +30,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod topics;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -51,7 +55,7 @@ Exit codes:
   2  wrong arguments
   3  the configuration was refused
   4  done in part: some images were refused or poses missed (enroll, identify, people reenroll),
-     or some of the wiring failed (gpio test)
+     some of the wiring failed (gpio test), or a certificate needs attention (certs status)
 
 First steps:
   doorward config default > doorward.toml
@@ -85,13 +89,17 @@ enum Verb {
     Rules(rules::Args),
     Mode(mode::Args),
     Alarms(alarms::Args),
+    Operators(operators::Args),
+    Command(command::Args),
     Identify(identify::Args),
     Evaluate(evaluate::Args),
     Events(events::Args),
     Outbox(outbox::Args),
     Db(db::Args),
+    Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
+    Certs(certs::Args),
     Config(config::Args),
     Relay(relay::Args),
     Gpio(gpio::Args),
@@ -128,13 +136,17 @@ impl Cli {
             Verb::Rules(args) => args.run(&context),
             Verb::Mode(args) => args.run(&context),
             Verb::Alarms(args) => args.run(&context),
+            Verb::Operators(args) => args.run(&context),
+            Verb::Command(args) => args.run(&context),
             Verb::Identify(args) => args.run(&context),
             Verb::Evaluate(args) => args.run(&context),
             Verb::Events(args) => args.run(&context),
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
+            Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
+            Verb::Certs(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),
             Verb::Relay(args) => args.run(&context),
             Verb::Gpio(args) => args.run(&context),

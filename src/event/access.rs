@@ -1,12 +1,15 @@
 //! Who asked to be let in, and what became of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PersonRef;
 use crate::vision::QualityProblem;
 
 /// Why a presentation was denied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DenyReason {
     /// The face matches nobody well enough.
@@ -109,7 +112,7 @@ impl DenyReason {
 }
 
 /// How somebody asked to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// By showing a face to the camera.
@@ -118,8 +121,9 @@ pub enum Method {
     FaceAndPin,
 }
 
-/// Somebody was granted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Who was granted, and on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AccessGranted")]
 pub struct Granted {
     /// Who.
     pub person: PersonRef,
@@ -127,6 +131,7 @@ pub struct Granted {
     pub rule: String,
     /// Cosine similarity of the fused observations, -1..1.
     #[serde(serialize_with = "four_decimals")]
+    #[schemars(range(min = -1.0, max = 1.0))]
     pub similarity: f32,
     /// How alive the face looked, 0..1, where that was asked.
     #[serde(
@@ -134,6 +139,7 @@ pub struct Granted {
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub liveness: Option<f32>,
     /// How many observations agreed.
     pub observations: u32,
@@ -143,8 +149,9 @@ pub struct Granted {
     pub latency_ms: u64,
 }
 
-/// Somebody was denied.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Who was denied, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AccessDenied")]
 pub struct Denied {
     /// Why.
     pub reason: DenyReason,
@@ -168,6 +175,7 @@ pub struct Denied {
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
+    #[schemars(range(min = -1.0, max = 1.0))]
     pub similarity: Option<f32>,
     /// How alive the face looked, 0..1, when the reason is `spoof_suspected`.
     #[serde(
@@ -175,6 +183,7 @@ pub struct Denied {
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub liveness: Option<f32>,
     /// How many observations were considered.
     pub observations: u32,
@@ -185,7 +194,8 @@ pub struct Denied {
 }
 
 /// Somebody was asked for more; a door panel shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AccessChallenged")]
 pub struct Challenged {
     /// Who they are, or look like.
     pub person: PersonRef,
@@ -196,7 +206,7 @@ pub struct Challenged {
 }
 
 /// What somebody can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Challenge {
     /// To close and open the eyes, which proves that they are alive.

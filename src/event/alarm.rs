@@ -1,9 +1,12 @@
 //! Standing conditions that somebody should know of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A standing condition: it begins, it ends, and somebody takes note of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Alarm {
     /// The camera delivers no frames, or none that show anything.
@@ -37,7 +40,9 @@ pub enum Alarm {
 }
 
 /// How soon somebody should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// When there is time.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -15,8 +16,9 @@ use uuid::Uuid;
 pub const DOMAIN: &[u8] = b"doorward.event.v1\0";
 
 /// SHA-256 of an event and everything before it; lower-case hex in text.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
 pub struct ChainHash(pub [u8; 32]);
 
 impl fmt::Display for ChainHash {

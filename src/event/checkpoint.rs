@@ -5,28 +5,19 @@
 //! verifies it. Pure: keys come in as bytes, time as a value. Flows in: the chain's head. Flows
 //! out: text.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{ChainHash, Head};
 use crate::clock::Timestamp;
-
-/// Content type of a checkpoint.
-pub const CONTENT_TYPE: &str = "application/jose";
-
-/// PEM label of the signing key (PKCS#8).
-const PRIVATE: &str = "PRIVATE KEY";
-/// PEM label of the public key.
-const PUBLIC: &str = "PUBLIC KEY";
-/// What precedes the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
-const SPKI: [u8; 12] = [48, 42, 48, 5, 6, 3, 43, 101, 112, 3, 33, 0];
+pub use crate::keys::{CONTENT_TYPE, PublicKey};
+use crate::keys::{KeyError, SigningKey};
 
 /// What a checkpoint claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CheckpointClaims")]
 pub struct Claims {
     /// Which door: its CloudEvents source, `/doorward/SITE/DOOR`.
     pub iss: String,
@@ -55,8 +46,8 @@ impl Claims {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The key cannot be used.
-    #[error("this is no Ed25519 key in PEM ({0})")]
-    Key(String),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The statement could not be signed.
     #[error("cannot sign a checkpoint: {0}")]
     Sign(jsonwebtoken::errors::Error),
@@ -66,10 +57,10 @@ pub enum CheckpointError {
 }
 
 /// Signs checkpoints of one door.
+#[derive(Debug)]
 pub struct Signer {
     issuer: String,
-    key: EncodingKey,
-    public: PublicKey,
+    key: SigningKey,
 }
 
 impl Signer {
@@ -78,24 +69,14 @@ impl Signer {
     /// # Errors
     /// [`CheckpointError::Key`].
     pub fn from_pem(issuer: String, text: &str) -> Result<Self, CheckpointError> {
-        let der = armoured(text, PRIVATE)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
-            .map_err(|error| CheckpointError::Key(error.to_string()))?;
-        let public = pair.public_key().as_ref();
-        let public = public
-            .try_into()
-            .map_err(|_| CheckpointError::Key(format!("{} bytes", public.len())))?;
-        Ok(Self {
-            issuer,
-            key: EncodingKey::from_ed_der(&der),
-            public: PublicKey(public),
-        })
+        let key = SigningKey::from_pem(text)?;
+        Ok(Self { issuer, key })
     }
 
     /// The key that others verify with.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
-        &self.public
+        self.key.public_key()
     }
 
     /// The claims about a head that this signer can make.
@@ -115,81 +96,17 @@ impl Signer {
     /// # Errors
     /// [`CheckpointError::Sign`].
     pub fn sign(&self, claims: &Claims) -> Result<String, CheckpointError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), claims, &self.key)
-            .map_err(CheckpointError::Sign)
+        self.key.sign(claims).map_err(CheckpointError::Sign)
     }
 }
 
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Never the key.
-        f.debug_struct("Signer")
-            .field("issuer", &self.issuer)
-            .field("public", &self.public)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Verifies checkpoints.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey([u8; 32]);
-
-impl PublicKey {
-    /// From PEM (SubjectPublicKeyInfo), as [`to_pem`](Self::to_pem) writes it.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Key`].
-    pub fn from_pem(text: &str) -> Result<Self, CheckpointError> {
-        let der = armoured(text, PUBLIC)?;
-        let raw = der.strip_prefix(&SPKI).unwrap_or_default();
-        raw.try_into()
-            .map(Self)
-            .map_err(|_| CheckpointError::Key("another kind of public key".into()))
-    }
-
-    /// As PEM, which `openssl` and every JWT library read.
-    #[must_use]
-    pub fn to_pem(&self) -> String {
-        pem_text(PUBLIC, [&SPKI[..], &self.0].concat())
-    }
-
-    /// What a checkpoint claims, when this key signed it.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Untrusted`].
-    pub fn verify(&self, checkpoint: &str) -> Result<Claims, CheckpointError> {
-        // No other algorithm than this one, whatever the header asks for. It does not expire: it
-        // is about the past.
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.validate_exp = false;
-        rules.required_spec_claims = HashSet::new();
-        let key = DecodingKey::from_ed_der(&self.0);
-        jsonwebtoken::decode(checkpoint.trim(), &key, &rules)
-            .map(|token| token.claims)
-            .map_err(CheckpointError::Untrusted)
-    }
-}
-
-/// A signing key (PKCS#8) as PEM.
-#[must_use]
-pub fn private_pem(pkcs8: &[u8]) -> String {
-    pem_text(PRIVATE, pkcs8)
-}
-
-fn pem_text(label: &str, der: impl Into<Vec<u8>>) -> String {
-    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_config(&pem::Pem::new(label, der), config)
-}
-
-fn armoured(text: &str, label: &str) -> Result<Vec<u8>, CheckpointError> {
-    let found = pem::parse(text).map_err(|error| CheckpointError::Key(error.to_string()))?;
-    if found.tag() != label {
-        let tag = found.tag();
-        return Err(CheckpointError::Key(format!(
-            "it holds a {tag}, not a {label}"
-        )));
-    }
-    Ok(found.into_contents())
+/// What a checkpoint claims, when this key signed it. It does not expire: it is about the past.
+///
+/// # Errors
+/// [`CheckpointError::Untrusted`].
+pub fn verify(key: &PublicKey, checkpoint: &str) -> Result<Claims, CheckpointError> {
+    key.verify(checkpoint.trim())
+        .map_err(CheckpointError::Untrusted)
 }
 
 /// Whether a checkpoint is to be published now.
@@ -209,15 +126,14 @@ pub fn due(every: Duration, last: Option<(&Head, Duration)>, head: &Head, stop: 
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::keys;
 
     fn signer(seed: u8) -> Signer {
-        // PKCS#8 version 1 of an Ed25519 seed, as openssl writes it.
-        let prefix = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-        let pem = private_pem(&[&prefix[..], &[seed; 32]].concat());
-        Signer::from_pem("/doorward/home/front".into(), &pem).unwrap()
+        Signer::from_pem("/doorward/home/front".into(), &keys::of_seed(seed)).unwrap()
     }
 
     fn head(seq: u64) -> Head {
@@ -233,9 +149,9 @@ mod tests {
         let claims = signer.claims(&head(5), 4, "2026-01-01T00:00:00Z".parse().unwrap());
         let token = signer.sign(&claims).unwrap();
         let public = PublicKey::from_pem(&signer.public_key().to_pem()).unwrap();
-        assert_eq!(public.verify(&format!("{token}\n")).unwrap(), claims);
+        assert_eq!(verify(&public, &format!("{token}\n")).unwrap(), claims);
         let other = self::signer(2);
-        let refused = other.public_key().verify(&token).unwrap_err();
+        let refused = verify(other.public_key(), &token).unwrap_err();
         assert!(matches!(refused, CheckpointError::Untrusted(_)));
     }
 
@@ -244,19 +160,9 @@ mod tests {
         let public = signer(1).public_key().clone();
         let claims = signer(1).claims(&head(5), 5, Timestamp::UNIX_EPOCH);
         // The public key as a shared secret: the oldest trick.
-        let key = EncodingKey::from_secret(&public.0);
+        let key = EncodingKey::from_secret(public.as_bytes());
         let forged = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
-        assert!(public.verify(&forged).is_err());
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused_with_what_it_is() {
-        let public = signer(1).public_key().to_pem();
-        let error = Signer::from_pem(String::new(), &public).unwrap_err();
-        assert!(error.to_string().contains("a PUBLIC KEY, not a PRIVATE"));
-        assert!(PublicKey::from_pem("nothing").is_err());
-        assert!(PublicKey::from_pem(&pem_text(PUBLIC, vec![1, 2, 3])).is_err());
-        assert!(!format!("{:?}", signer(1)).contains("key:"));
+        assert!(verify(&public, &forged).is_err());
     }
 
     #[test]
@@ -282,7 +188,7 @@ mod tests {
             prop_assume!(token[at..=at] != to);
             let mut forged = token;
             forged.replace_range(at..=at, &to);
-            prop_assert!(signer.public_key().verify(&forged).is_err());
+            prop_assert!(verify(signer.public_key(), &forged).is_err());
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What became of an operator's command.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an operator can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandVerb {
     /// Release the door for one passage.
@@ -50,7 +53,9 @@ impl CommandVerb {
 }
 
 /// Why a command was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandRefusal {
     /// It is not what a command looks like.
@@ -87,8 +92,35 @@ pub enum CommandRefusal {
     ClockUntrusted,
 }
 
+impl CommandRefusal {
+    /// The machine-readable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CommandRefusal::Malformed => "malformed",
+            CommandRefusal::Retained => "retained",
+            CommandRefusal::UnknownOperator => "unknown_operator",
+            CommandRefusal::BadSignature => "bad_signature",
+            CommandRefusal::WrongDoor => "wrong_door",
+            CommandRefusal::Expired => "expired",
+            CommandRefusal::FromFuture => "from_future",
+            CommandRefusal::LivesTooLong => "lives_too_long",
+            CommandRefusal::Replayed => "replayed",
+            CommandRefusal::InsufficientRole => "insufficient_role",
+            CommandRefusal::RateLimited => "rate_limited",
+            CommandRefusal::BadArguments => "bad_arguments",
+            CommandRefusal::DoorRefused => "door_refused",
+            CommandRefusal::StorageFailure => "storage_failure",
+            CommandRefusal::NotAvailable => "not_available",
+            CommandRefusal::ClockUntrusted => "clock_untrusted",
+        }
+    }
+}
+
 /// Why a message never reached the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DropReason {
     /// The outbox was full.
@@ -109,7 +141,9 @@ impl DropReason {
 }
 
 /// What an operator may do; each role includes the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Look: pictures and the blinking light.

@@ -19,6 +19,7 @@ pub mod wire;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,7 +29,9 @@ pub use command::{CommandRefusal, CommandVerb, DropReason, Role};
 pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 
 /// Identifies one enrolled person for life (UUIDv7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct PersonId(pub Uuid);
 
@@ -54,7 +57,7 @@ impl FromStr for PersonId {
 }
 
 /// A person as the record names them: the id for machines, the name as it was at the time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonRef {
     /// Stable id.
     pub id: PersonId,
@@ -63,8 +66,9 @@ pub struct PersonRef {
 }
 
 /// Topic class of an event; decides topic and quality of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TopicClass")]
 pub enum Class {
     /// Somebody was granted or denied.
     Access,
@@ -108,7 +112,7 @@ impl Class {
 }
 
 /// A kind of rule that administration can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleKind {
     /// Who may pass which door, when and how.
@@ -120,7 +124,7 @@ pub enum RuleKind {
 }
 
 /// What administration did to a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleChange {
     /// It is new.
@@ -132,7 +136,7 @@ pub enum RuleChange {
 }
 
 /// What a damaged or missing database was replaced with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestoredFrom {
     /// The newest backup that was whole.
@@ -142,7 +146,7 @@ pub enum RestoredFrom {
 }
 
 /// One fact, with what is known about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "data")]
 pub enum Event {
     /// Somebody was granted.
@@ -151,7 +155,7 @@ pub enum Event {
     /// Somebody was denied.
     #[serde(rename = "access.denied")]
     AccessDenied(Denied),
-    /// Somebody was asked to prove that they are alive.
+    /// Somebody was asked for more: to blink, to type a PIN, to bring a second person.
     #[serde(rename = "access.challenged")]
     AccessChallenged(Challenged),
     /// The relay was released.
@@ -188,7 +192,7 @@ pub enum Event {
     /// Another mode governs the door.
     #[serde(rename = "door.mode")]
     DoorMode {
-        /// Which.
+        /// Which mode.
         mode: Mode,
         /// Who chose it.
         source: ModeSource,
@@ -243,7 +247,7 @@ pub enum Event {
     /// A rule was added, changed or removed.
     #[serde(rename = "admin.rule_changed")]
     RuleChanged {
-        /// Which kind.
+        /// Which kind of rule.
         rule: RuleKind,
         /// Its name.
         name: String,
@@ -256,7 +260,7 @@ pub enum Event {
     /// An operator chose a mode, or left it to the schedule again.
     #[serde(rename = "admin.mode_set")]
     ModeSet {
-        /// Which; absent when the schedule governs again.
+        /// Which mode; absent when the schedule governs again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<Mode>,
         /// When it ends by itself, if it does.
@@ -306,14 +310,14 @@ pub enum Event {
         /// What was wanted, where that can be told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verb: Option<CommandVerb>,
-        /// How many more like it came before this one without an event of their own.
+        /// How many more refusals like it came before this one without an event of their own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unrecorded: Option<u64>,
     },
     /// The broker refused messages for good, or they can never be sent to it.
     #[serde(rename = "delivery.refused")]
     DeliveryRefused {
-        /// Where to.
+        /// To which topic.
         topic: String,
         /// Why.
         reason: String,
@@ -326,7 +330,7 @@ pub enum Event {
     /// Messages were dropped before the broker had them, as the configuration says.
     #[serde(rename = "delivery.dropped")]
     DeliveryDropped {
-        /// Which class.
+        /// Of which class.
         class: Class,
         /// Why.
         reason: DropReason,
@@ -336,9 +340,10 @@ pub enum Event {
     /// Old events were deleted, as the retention says.
     #[serde(rename = "record.pruned")]
     RecordPruned {
-        /// The last one that is gone.
+        /// Sequence number of the last one that is gone.
         through_seq: u64,
         /// Its chain hash, in hex: the rest of the chain stands on it.
+        #[schemars(with = "chain::ChainHash")]
         hash: String,
         /// How many went.
         events: u64,
@@ -346,18 +351,18 @@ pub enum Event {
     /// The database was damaged or missing and was replaced at the start.
     #[serde(rename = "record.restored")]
     RecordRestored {
-        /// With what.
+        /// What it was replaced with.
         source: RestoredFrom,
         /// Where the damaged file is, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quarantined: Option<String>,
-        /// The last event that the replacement knows, 0 for none.
+        /// Sequence number of the last event that the replacement knows, 0 for none.
         last_known_seq: u64,
     },
     /// A condition began.
     #[serde(rename = "alarm.raised")]
     AlarmRaised {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
         /// How soon somebody should look.
         severity: Severity,
@@ -367,13 +372,13 @@ pub enum Event {
     /// A condition ended.
     #[serde(rename = "alarm.cleared")]
     AlarmCleared {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
     },
     /// Somebody took note of a condition.
     #[serde(rename = "alarm.acknowledged")]
     AlarmAcknowledged {
-        /// Which.
+        /// Which condition.
         alarm: Alarm,
         /// What they said about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]

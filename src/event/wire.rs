@@ -3,11 +3,16 @@
 //! Pure: the same event always gives the same bytes, so a resend is byte for byte the
 //! first send.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::telemetry::Telemetry;
 use super::{Class, Event, Recorded};
 use crate::clock::{Timestamp, rfc3339_millis};
+
+/// A time in UTC with milliseconds, as a pattern.
+pub(crate) const UTC_MILLIS: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$";
 
 /// Content type of every event (CloudEvents, structured mode).
 pub const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
@@ -152,26 +157,49 @@ pub struct Publication {
     pub correlation: Option<Vec<u8>>,
 }
 
-/// CloudEvents 1.0 envelope; field order is the order on the wire.
-#[derive(Debug, Serialize)]
-struct Envelope<'a> {
+/// The versioned name of a kind of event, CloudEvents `type`.
+pub(crate) fn event_type(kind: &str) -> String {
+    format!("doorward.{kind}.v1")
+}
+
+/// What every event has: the attributes of CloudEvents 1.0 in JSON, and what it is about in `data`.
+// Field order is the order on the wire.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Envelope")]
+pub(crate) struct Envelope<'a> {
+    /// Version of CloudEvents.
+    #[schemars(extend("const" = "1.0"))]
     specversion: &'static str,
+    /// UUIDv7 of the event, the same in every repetition: compare it to tell them.
     id: uuid::Uuid,
+    /// Which door: `/doorward/SITE/DOOR`.
+    #[schemars(extend("format" = "uri-reference"))]
     source: &'a str,
+    /// What happened, with the version of its meaning.
     #[serde(rename = "type")]
+    #[schemars(regex(pattern = r"^doorward\.[a-z]+\.[a-z_]+\.v[1-9][0-9]*$"))]
     kind: String,
+    /// When it happened, in UTC with milliseconds, by the door's clock.
+    #[schemars(extend("format" = "date-time"), regex(pattern = UTC_MILLIS))]
     time: String,
-    /// Extension `sequence` of CloudEvents: text that sorts and parses as a number.
+    /// Number of the event at this door, never used twice: 20 digits, which sort as text and parse
+    /// as a number.
+    #[schemars(regex(pattern = "^[0-9]{20}$"))]
     sequence: String,
-    /// Own extension: present, and false, when the time is not to be trusted.
+    /// Only there, and false, when the door's clock was not to be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("const" = false))]
     clocksynced: Option<bool>,
-    /// Own extension: who did it.
+    /// Who did it, where somebody did: `cli:alice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<&'a str>,
-    /// Own extension: what the hash chain stands at with this event.
+    /// What the record's hash chain stands at with this event.
     chainhash: super::chain::ChainHash,
+    /// Content type of `data`.
+    #[schemars(extend("const" = "application/json"))]
     datacontenttype: &'static str,
+    /// What is known about it; depends on the type.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     data: &'a serde_json::Value,
 }
 
@@ -214,12 +242,16 @@ impl Wire {
     pub fn publication(&self, recorded: &Recorded) -> Result<Publication, serde_json::Error> {
         let class = recorded.event.class();
         let mut value = serde_json::to_value(&recorded.event)?;
-        let data = value["data"].take();
+        // Always an object, so that a field can be added to an event that has none today.
+        let data = match value["data"].take() {
+            serde_json::Value::Null => serde_json::json!({}),
+            data => data,
+        };
         let payload = serde_json::to_vec(&Envelope {
             specversion: "1.0",
             id: recorded.id,
             source: &self.source,
-            kind: format!("doorward.{}.v1", recorded.event.kind()),
+            kind: event_type(recorded.event.kind()),
             time: rfc3339_millis(recorded.time),
             sequence: format!("{:020}", recorded.seq),
             clocksynced: (!recorded.clock_synced).then_some(false),
@@ -325,7 +357,8 @@ impl Wire {
 }
 
 /// Whether the service runs, as `availability` tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Availability {
     /// Connected and working.
     Online,
@@ -348,9 +381,9 @@ impl Availability {
 }
 
 /// Retained summary of the door, published on `state` at every change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DoorSummary {
-    /// `secured` or `released`.
+    /// What the relay is commanded to.
     pub lock: Lock,
     /// Position of the door leaf; absent without a contact.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -358,11 +391,13 @@ pub struct DoorSummary {
     /// What governs the door.
     pub mode: super::Mode,
     /// Active alarms, sorted.
+    #[schemars(extend("uniqueItems" = true))]
     pub alarms: Vec<super::Alarm>,
     /// Version of the software.
     pub version: &'static str,
-    /// When this became so.
+    /// When this became so, in UTC with milliseconds.
     #[serde(serialize_with = "millis")]
+    #[schemars(regex(pattern = UTC_MILLIS))]
     pub since: Timestamp,
 }
 
@@ -374,7 +409,7 @@ pub(super) fn millis<S: serde::Serializer>(
 }
 
 /// What the relay is commanded to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lock {
     /// Locked.

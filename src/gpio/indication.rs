@@ -28,6 +28,8 @@ pub enum Indication {
     Unlocked,
     /// Nobody is let in but override groups.
     Lockdown,
+    /// An operator asked where the device is.
+    Locate,
     /// The door has been open for long: close it, or there will be an alarm.
     HeldOpenWarning,
     /// An alarm that may be seen and heard.
@@ -59,7 +61,7 @@ const ON: &str = "#";
 
 impl Indication {
     /// All of them, least urgent first.
-    pub const ALL: [Indication; 11] = [
+    pub const ALL: [Indication; 12] = [
         Indication::Ready,
         Indication::Offline,
         Indication::Starting,
@@ -67,6 +69,7 @@ impl Indication {
         Indication::EnterPin,
         Indication::Unlocked,
         Indication::Lockdown,
+        Indication::Locate,
         Indication::HeldOpenWarning,
         Indication::Alarm,
         Indication::Granted,
@@ -88,6 +91,7 @@ impl Indication {
             Indication::EnterPin => ["#####.....", OFF, "#####.....", OFF],
             Indication::Unlocked => ["##################..", OFF, OFF, OFF],
             Indication::Lockdown => [OFF, ON, OFF, OFF],
+            Indication::Locate => ["##....", "..##..", "....##", OFF],
             Indication::HeldOpenWarning => [OFF, "#####.....", OFF, "#####....."],
             Indication::Alarm => [OFF, "#.", OFF, ON],
             Indication::Granted => [ON, OFF, OFF, "###................."],

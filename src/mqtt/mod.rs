@@ -19,6 +19,7 @@
 
 mod backoff;
 mod connection;
+mod credentials;
 mod dial;
 mod dialect;
 mod failure;
@@ -26,13 +27,17 @@ mod fate;
 mod feeder;
 mod ledger;
 mod message;
+mod network;
 pub mod pump;
 mod report;
+pub mod request;
 mod session;
 mod settings;
 pub mod tls;
+mod version;
 
+pub use credentials::Credentials;
 pub use failure::Failure;
 pub use message::MAYBE_DUP;
 pub use pump::{Incoming, PumpEvent, PumpHandle, spawn};
-pub use settings::{Endpoint, MqttError, PumpConfig, Retry};
+pub use settings::{Endpoint, MqttError, PumpConfig, Retry, Subscription};

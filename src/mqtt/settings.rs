@@ -3,13 +3,15 @@
 //! Everything that can be wrong on this device (address, files, keys) is found here, so that
 //! what fails later is the network or the broker.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tls::{self, TlsFileError};
-use crate::config::{Config, MqttConfig, Protocol};
-use crate::event::wire::Wire;
+use super::credentials::Credentials;
+use super::tls::{Tls, TlsFileError};
+use crate::certs::pem::FileError;
+use crate::config::{Config, MqttConfig, Protocol, ResendDup};
+use crate::event::wire::{Qos, Wire};
 use crate::store::StoreError;
 
 /// Ports of MQTT with and without TLS.
@@ -26,13 +28,8 @@ pub enum MqttError {
     #[error("mqtt.url {0:?} is not an address of a broker; write mqtts://host[:port]")]
     Address(String),
     /// The password file.
-    #[error("cannot read the MQTT password file {path}: {source}", path = path.display())]
-    Password {
-        /// Which file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Password(#[from] FileError),
     /// The password file has no password.
     #[error("the MQTT password file {path} is empty; its first line is the password", path = .0.display())]
     NoPassword(PathBuf),
@@ -55,7 +52,7 @@ pub struct Endpoint {
     /// Port.
     pub port: u16,
     /// How to encrypt; none for plain TCP.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub tls: Option<Tls>,
     /// Whether a client certificate is shown.
     pub client_certificate: bool,
 }
@@ -89,6 +86,31 @@ impl Default for Retry {
     }
 }
 
+/// A topic whose messages the door wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Which.
+    pub topic: String,
+    /// At most this quality of service.
+    pub qos: Qos,
+}
+
+/// What the door listens to.
+fn subscriptions(config: &Config, wire: &Wire) -> Vec<Subscription> {
+    let commands = &config.commands;
+    let signed = commands.accept.then(|| Subscription {
+        topic: wire.command_topic(),
+        qos: wire.qos.command,
+    });
+    // Without a time in it such a message must not be kept for a door that is away: at QoS 0 brokers
+    // keep nothing (EMQX does by default; see `command::plain`).
+    let plain = commands.plain_client.as_ref().map(|client| Subscription {
+        topic: wire.plain_topic(client),
+        qos: Qos::AtMostOnce,
+    });
+    signed.into_iter().chain(plain).collect()
+}
+
 /// Everything the pump needs.
 #[derive(Debug, Clone)]
 pub struct PumpConfig {
@@ -98,6 +120,8 @@ pub struct PumpConfig {
     pub endpoint: Endpoint,
     /// Which version of MQTT is spoken.
     pub protocol: Protocol,
+    /// Whether messages that are sent again say so.
+    pub resend_dup: ResendDup,
     /// Unique on the broker.
     pub client_id: String,
     /// User name and password.
@@ -111,11 +135,14 @@ pub struct PumpConfig {
     /// Largest packet in either direction, in bytes.
     pub max_packet_bytes: u32,
     /// Topics whose messages are handed out as [`PumpEvent::Received`](super::PumpEvent::Received).
-    pub subscriptions: Vec<String>,
+    pub subscriptions: Vec<Subscription>,
     /// Topics and QoS of availability.
     pub wire: Wire,
     /// When to connect again.
     pub retry: Retry,
+    /// The files behind `endpoint.tls` and the password; what is new in them is taken over before
+    /// each connection.
+    pub watched: Arc<Credentials>,
 }
 
 impl PumpConfig {
@@ -127,74 +154,133 @@ impl PumpConfig {
         let mqtt = config.mqtt.as_ref().ok_or(MqttError::NoBroker)?;
         let wire = config.wire().ok_or(MqttError::NoBroker)?;
         let door = &config.door;
+        let Way {
+            endpoint,
+            credentials,
+            watched,
+        } = Way::to_broker(mqtt)?;
         Ok(Self {
             database: config.store.path.clone(),
-            endpoint: endpoint(mqtt)?,
+            endpoint,
             protocol: mqtt.protocol,
+            resend_dup: mqtt.resend_dup,
             client_id: mqtt
                 .client_id
                 .clone()
                 .unwrap_or_else(|| format!("doorward-{}-{}", door.site, door.name)),
-            credentials: credentials(mqtt)?,
+            credentials,
             keep_alive: Duration::from_secs(mqtt.keep_alive_s.into()),
             inflight: mqtt.inflight,
             session_expiry_s: mqtt.session_expiry_s,
             max_packet_bytes: mqtt.max_packet_bytes,
-            subscriptions: Vec::new(),
+            subscriptions: subscriptions(config, &wire),
             wire,
             retry: Retry::default(),
+            watched: Arc::new(watched),
+        })
+    }
+
+    /// Takes over what is new in the files named in `[mqtt]`, for the next connection.
+    pub(super) fn refresh(&mut self) {
+        self.watched.look(false);
+        self.endpoint.tls = self.watched.tls();
+        if let Some((_, password)) = &mut self.credentials {
+            *password = self.watched.password();
+        }
+    }
+}
+
+/// How the broker is reached, and as whom.
+pub(super) struct Way {
+    pub endpoint: Endpoint,
+    pub credentials: Option<(String, Option<String>)>,
+    pub watched: Credentials,
+}
+
+impl Way {
+    /// Reads the files that the configuration names.
+    pub(super) fn to_broker(mqtt: &MqttConfig) -> Result<Self, MqttError> {
+        let Address {
+            host,
+            port,
+            encrypted,
+        } = Address::parse(mqtt)?;
+        let watched = Credentials::open(mqtt, encrypted)?;
+        let password = |username| (username, watched.password());
+        Ok(Self {
+            endpoint: Endpoint {
+                host,
+                port,
+                client_certificate: encrypted && mqtt.client_cert_file.is_some(),
+                tls: watched.tls(),
+            },
+            credentials: mqtt.username.clone().map(password),
+            watched,
         })
     }
 }
 
-fn endpoint(mqtt: &MqttConfig) -> Result<Endpoint, MqttError> {
-    let bad = || MqttError::Address(mqtt.url.clone());
-    let url = url::Url::parse(&mqtt.url).map_err(|_| bad())?;
-    let host = url
-        .host_str()
-        .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-        .filter(|host| !host.is_empty())
-        .ok_or_else(bad)?
-        .to_owned();
-    let encrypted = match url.scheme() {
-        "mqtts" => true,
-        "mqtt" if mqtt.allow_plaintext => false,
-        _ => return Err(bad()),
-    };
-    let (tls, default_port) = if encrypted {
-        let identity = mqtt
-            .client_cert_file
-            .as_deref()
-            .zip(mqtt.client_key_file.as_deref());
-        let tls = tls::client_config(mqtt.ca_file.as_deref(), identity)?;
-        (Some(Arc::new(tls)), PORT_TLS)
-    } else {
-        (None, PORT_PLAIN)
-    };
-    Ok(Endpoint {
-        host,
-        port: url.port().unwrap_or(default_port),
-        client_certificate: tls.is_some() && mqtt.client_cert_file.is_some(),
-        tls,
-    })
+/// What `mqtt.url` says.
+struct Address {
+    host: String,
+    port: u16,
+    encrypted: bool,
 }
 
-fn credentials(mqtt: &MqttConfig) -> Result<Option<(String, Option<String>)>, MqttError> {
-    let Some(username) = mqtt.username.clone() else {
-        return Ok(None);
-    };
-    let password = mqtt.password_file.as_deref().map(password).transpose()?;
-    Ok(Some((username, password)))
+impl Address {
+    fn parse(mqtt: &MqttConfig) -> Result<Self, MqttError> {
+        let bad = || MqttError::Address(mqtt.url.clone());
+        let url = url::Url::parse(&mqtt.url).map_err(|_| bad())?;
+        let encrypted = match url.scheme() {
+            "mqtts" => true,
+            "mqtt" if mqtt.allow_plaintext => false,
+            _ => return Err(bad()),
+        };
+        // The crate leaves hosts of schemes that it does not know as they are written. Asked
+        // again, it makes them what DNS and certificates know: lower case, and ASCII (IDNA).
+        let host = url::Host::parse(url.host_str().ok_or_else(bad)?).map_err(|_| bad())?;
+        let host = match host {
+            url::Host::Domain(name) if name.is_empty() => return Err(bad()),
+            url::Host::Domain(name) => name,
+            url::Host::Ipv4(address) => address.to_string(),
+            url::Host::Ipv6(address) => address.to_string(),
+        };
+        let default_port = if encrypted { PORT_TLS } else { PORT_PLAIN };
+        Ok(Self {
+            host,
+            port: url.port().unwrap_or(default_port),
+            encrypted,
+        })
+    }
 }
 
-fn password(path: &Path) -> Result<String, MqttError> {
-    let text = std::fs::read_to_string(path).map_err(|source| MqttError::Password {
-        path: path.to_owned(),
-        source,
-    })?;
-    text.lines()
-        .next()
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .ok_or_else(|| MqttError::NoPassword(path.to_owned()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_what_dns_and_certificates_know() {
+        let parse = |url: &str| {
+            let mqtt = MqttConfig {
+                url: url.into(),
+                ..MqttConfig::default()
+            };
+            Address::parse(&mqtt).map(|address| (address.host, address.port))
+        };
+        let cases = [
+            ("mqtts://broker.lan", "broker.lan", 8883),
+            ("mqtts://Broker.LAN:9", "broker.lan", 9),
+            ("mqtts://broker.lan.", "broker.lan.", 8883),
+            ("mqtts://bröker.lan", "xn--brker-kua.lan", 8883),
+            ("mqtts://BRÖKER.lan", "xn--brker-kua.lan", 8883),
+            ("mqtts://10.0.0.2", "10.0.0.2", 8883),
+            ("mqtts://[FD00::0:1]:9", "fd00::1", 9),
+        ];
+        for (url, host, port) in cases {
+            assert_eq!(parse(url).unwrap(), (host.to_owned(), port), "{url}");
+        }
+        for url in ["mqtts://", "mqtt://broker.lan", "https://broker.lan", "x"] {
+            assert!(parse(url).is_err(), "{url}");
+        }
+    }
 }

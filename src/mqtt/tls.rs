@@ -1,61 +1,30 @@
-//! Who is trusted, and who we say we are: certificates and keys from PEM files.
+//! Who is trusted, and who we say we are, as rustls wants to know it.
 //!
-//! TLS 1.3 and 1.2 through rustls with ring. A private CA replaces the system's roots, it does
-//! not add to them. Verification is never switched off. Every error names the file and what is
-//! wrong with it, since nobody can see into a PEM file.
+//! TLS 1.3 through rustls with ring, and 1.2 where `mqtt.tls_min` allows it. A private CA replaces
+//! the system's roots, it does not add to them. Verification is never switched off: what is put
+//! before the verifier only watches.
+
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// What is wrong with a file of certificates or keys.
+use crate::certs::facts::Facts;
+use crate::certs::pem;
+pub use crate::certs::pem::FileError;
+use crate::config::TlsVersion;
+use witness::Witness;
+
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFileError {
-    /// Missing, or not for this user.
-    #[error("cannot read the {what} {path}: {source}", path = path.display())]
-    Unreadable {
-        /// What the file should hold.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// Not text with `-----BEGIN`.
-    #[error("the {what} {path} is not a PEM file{hint}", path = path.display())]
-    NotPem {
-        /// What the file should hold.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// How to make one, if that is known.
-        hint: &'static str,
-    },
-    /// PEM, but broken inside.
-    #[error("the {what} {path} is damaged: {source}", path = path.display())]
-    Damaged {
-        /// What the file should hold.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// The parser's word.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// PEM, but nothing of the right kind.
-    #[error("there is no {item} in the {what} {path}{hint}", path = path.display())]
-    Empty {
-        /// What is missing.
-        item: &'static str,
-        /// What the file should hold.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// What was found instead, if that is known.
-        hint: &'static str,
-    },
+    /// A file that cannot be used at all.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A CA that cannot be trusted.
     #[error("a certificate in the CA file {path} cannot be used: {source}", path = path.display())]
     BadCa {
@@ -95,50 +64,122 @@ pub enum TlsFileError {
     NoSystemRoots,
     /// The library itself.
     #[error("TLS cannot be set up: {0}")]
-    Setup(rustls::Error),
+    Setup(String),
 }
 
-/// Who is trusted (`ca`, or the system's roots) and what is shown (`identity`: certificate and key).
-///
-/// # Errors
-/// When a file cannot be used; the message names it.
-pub fn client_config(
-    ca: Option<&Path>,
-    identity: Option<(&Path, &Path)>,
-) -> Result<ClientConfig, TlsFileError> {
-    let roots = match ca {
-        Some(path) => private_roots(path)?,
-        None => system_roots()?,
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsFileError::Setup)?
-        .with_root_certificates(roots);
-    let Some((certificate, key)) = identity else {
-        return Ok(builder.with_no_client_auth());
-    };
-    builder
-        .with_client_auth_cert(
-            certificates("client certificate", certificate)?,
-            private_key(key)?,
-        )
-        .map_err(|source| match source {
-            rustls::Error::InconsistentKeys(_) => TlsFileError::KeyMismatch {
-                certificate: certificate.to_owned(),
-                key: key.to_owned(),
-            },
-            source => TlsFileError::BadIdentity {
-                certificate: certificate.to_owned(),
-                key: key.to_owned(),
-                source,
-            },
+/// Which files say who is trusted and who we are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsFiles {
+    /// The private CA; the system's roots without.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What is in those files.
+pub(super) struct Material {
+    /// Private CA or system roots.
+    pub roots: Vec<CertificateDer<'static>>,
+    pub identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+}
+
+impl TlsFiles {
+    /// Reads them all.
+    pub(super) fn read(&self) -> Result<Material, TlsFileError> {
+        let roots = match &self.ca {
+            Some(path) => pem::certificates("CA file", path)?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let identity = self.identity.as_ref().map(|(certificate, key)| {
+            let certificates = pem::certificates("client certificate", certificate)?;
+            Ok::<_, FileError>((certificates, pem::private_key("client key", key)?))
+        });
+        Ok(Material {
+            roots,
+            identity: identity.transpose()?,
         })
+    }
 }
 
-fn private_roots(path: &Path) -> Result<RootCertStore, TlsFileError> {
+/// How a connection is encrypted.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// For the client.
+    pub config: Arc<ClientConfig>,
+    /// The oldest version that is offered.
+    pub min: TlsVersion,
+    witness: Arc<Witness>,
+}
+
+impl Tls {
+    /// From files that were read.
+    pub(super) fn new(
+        files: &TlsFiles,
+        material: Material,
+        min: TlsVersion,
+    ) -> Result<Self, TlsFileError> {
+        let setup = |error: &dyn std::fmt::Display| TlsFileError::Setup(error.to_string());
+        let roots = match &files.ca {
+            Some(path) => private_roots(path, material.roots)?,
+            None => system_roots(material.roots)?,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|error| setup(&error))?;
+        let witness = Arc::new(Witness::new(verifier));
+        let versions: &[_] = match min {
+            TlsVersion::V13 => &[&rustls::version::TLS13],
+            TlsVersion::V12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| setup(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&witness) as _);
+        let config = match (&files.identity, material.identity) {
+            (Some((certificate, key)), Some((chain, private_key))) => builder
+                .with_client_auth_cert(chain, private_key)
+                .map_err(|source| unusable(certificate, key, source))?,
+            _ => builder.with_no_client_auth(),
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            min,
+            witness,
+        })
+    }
+
+    /// What the broker last presented, whether or not it was accepted.
+    pub(super) fn presented(&self) -> Option<Facts> {
+        self.witness.presented()
+    }
+
+    /// The broker's certificate that was last accepted.
+    pub(super) fn accepted(&self) -> Option<Facts> {
+        self.witness.accepted()
+    }
+}
+
+fn unusable(certificate: &Path, key: &Path, source: rustls::Error) -> TlsFileError {
+    let (certificate, key) = (certificate.to_owned(), key.to_owned());
+    match source {
+        rustls::Error::InconsistentKeys(_) => TlsFileError::KeyMismatch { certificate, key },
+        source => TlsFileError::BadIdentity {
+            certificate,
+            key,
+            source,
+        },
+    }
+}
+
+fn private_roots(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, TlsFileError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("CA file", path)? {
+    for certificate in certificates {
         roots
             .add(certificate)
             .map_err(|source| TlsFileError::BadCa {
@@ -149,90 +190,14 @@ fn private_roots(path: &Path) -> Result<RootCertStore, TlsFileError> {
     Ok(roots)
 }
 
-fn system_roots() -> Result<RootCertStore, TlsFileError> {
+fn system_roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, TlsFileError> {
     let mut roots = RootCertStore::empty();
     // A system store may hold a few certificates that rustls cannot parse; the rest counts.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
         return Err(TlsFileError::NoSystemRoots);
     }
     Ok(roots)
-}
-
-fn certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
-    let pem = read(what, path)?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| TlsFileError::Damaged {
-            what,
-            path: path.to_owned(),
-            source,
-        })?;
-    if certificates.is_empty() {
-        return Err(TlsFileError::Empty {
-            item: "certificate",
-            what,
-            path: path.to_owned(),
-            hint: if contains(&pem, b"PRIVATE KEY-----") {
-                "; it holds a private key"
-            } else {
-                ""
-            },
-        });
-    }
-    Ok(certificates)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
-    let what = "client key";
-    let pem = read(what, path)?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|source| match source {
-        rustls::pki_types::pem::Error::NoItemsFound => TlsFileError::Empty {
-            item: "private key",
-            what,
-            path: path.to_owned(),
-            hint: if contains(&pem, b"BEGIN ENCRYPTED PRIVATE KEY") {
-                "; it is encrypted, and a service cannot ask for its password: write it out with `openssl pkey`"
-            } else if contains(&pem, b"BEGIN CERTIFICATE") {
-                "; it holds a certificate"
-            } else {
-                ""
-            },
-        },
-        source => TlsFileError::Damaged {
-            what,
-            path: path.to_owned(),
-            source,
-        },
-    })
-}
-
-fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsFileError> {
-    let bytes = std::fs::read(path).map_err(|source| TlsFileError::Unreadable {
-        what,
-        path: path.to_owned(),
-        source,
-    })?;
-    if contains(&bytes, b"-----BEGIN ") {
-        return Ok(bytes);
-    }
-    Err(TlsFileError::NotPem {
-        what,
-        path: path.to_owned(),
-        // An ASN.1 sequence: the binary form of the same thing.
-        hint: if bytes.starts_with(&[0x30]) {
-            "; it looks like DER: convert it with `openssl x509 -inform der` (or `openssl pkey -inform der`)"
-        } else {
-            ""
-        },
-    })
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
@@ -246,21 +211,61 @@ mod tests {
         (certificate.pem(), key.serialize_pem())
     }
 
+    fn tls(ca: &Path, identity: Option<(&Path, &Path)>) -> Result<Tls, TlsFileError> {
+        let files = TlsFiles {
+            ca: Some(ca.to_owned()),
+            identity: identity.map(|(certificate, key)| (certificate.to_owned(), key.to_owned())),
+        };
+        Tls::new(&files, files.read()?, TlsVersion::V13)
+    }
+
+    #[test]
+    fn a_name_with_a_dot_at_its_end_or_an_address_is_checked_like_any_other() {
+        use rustls::pki_types::{ServerName, UnixTime};
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = ["xn--brker-kua.lan".to_owned(), "fd00::1".to_owned()];
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, certificate.pem()).unwrap();
+        let tls = tls(&ca, None).unwrap();
+        let ask = |name: &str| {
+            use rustls::client::danger::ServerCertVerifier as _;
+            let name = ServerName::try_from(name).unwrap();
+            let now = UnixTime::now();
+            tls.witness
+                .verify_server_cert(certificate.der(), &[], &name, &[], now)
+        };
+        assert!(ask("xn--brker-kua.lan").is_ok() && ask("xn--brker-kua.lan.").is_ok());
+        assert!(ask("fd00::1").is_ok());
+        let before = tls.accepted();
+        for other in ["broker.lan", "fd00::2", "lan."] {
+            assert!(ask(other).is_err(), "{other}");
+        }
+        assert_eq!(tls.presented(), before, "seen, and refused all the same");
+    }
+
     #[test]
     fn every_broken_file_is_named_with_what_is_wrong() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, content: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             path
         };
         let (certificate, key) = pair();
         let (_, other_key) = pair();
         let ca = write("ca.pem", certificate.as_bytes());
+        let open = write("open.pem", key.as_bytes());
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o604)).unwrap();
         let key = write("key.pem", key.as_bytes());
         let other = write("other.pem", other_key.as_bytes());
         let text = write("text.pem", b"hello");
         let der = write("ca.der", &[0x30, 0x82, 1, 2]);
+        let empty = write("empty.pem", b"");
         let broken = write(
             "broken.pem",
             b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
@@ -271,12 +276,13 @@ mod tests {
         );
         let missing = folder.path().join("missing.pem");
 
-        assert!(client_config(Some(&ca), Some((&ca, &key))).is_ok());
+        assert!(tls(&ca, Some((&ca, &key))).is_ok());
         type Case<'a> = (&'a Path, Option<(&'a Path, &'a Path)>, &'a Path, &'a str);
-        let cases: [Case<'_>; 11] = [
+        let cases: [Case<'_>; 13] = [
             (&missing, None, &missing, "cannot read the CA file"),
             (&text, None, &text, "is not a PEM file"),
             (&der, None, &der, "looks like DER"),
+            (&empty, None, &empty, "it is empty"),
             (&broken, None, &broken, "damaged"),
             (&key, None, &key, "holds a private key"),
             (
@@ -295,9 +301,10 @@ mod tests {
             (&ca, Some((&ca, &text)), &text, "is not a PEM file"),
             (&ca, Some((&ca, &encrypted)), &encrypted, "encrypted"),
             (&ca, Some((&ca, &other)), &other, "does not belong to"),
+            (&ca, Some((&ca, &open)), &open, "chmod 600"),
         ];
         for (ca, identity, file, words) in cases {
-            let error = client_config(Some(ca), identity).unwrap_err().to_string();
+            let error = tls(ca, identity).unwrap_err().to_string();
             let file = file.display().to_string();
             assert!(
                 error.contains(&file) && error.contains(words),

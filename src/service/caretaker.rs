@@ -1,6 +1,7 @@
-//! The caretaker's thread: room on the disk, backups, and the [archivist](super::archivist)'s work.
+//! The caretaker's thread: room on the disk, backups, the [archivist](super::archivist)'s work, and
+//! the age of certificates.
 //!
-//! It tells the keeper of the storage alarm and never touches the relay, nor the record but by
+//! It tells the keeper of the alarms of storage and certificates and never touches the relay, nor the record but by
 //! reading it and through the archivist. Whatever fails here is logged and an alarm; it never ends the service.
 
 use std::ops::ControlFlow;
@@ -11,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use super::archivist::Archivist;
+use super::certificates::{Certificates, News};
 use super::keeper::Message;
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::conditions::Source;
@@ -41,6 +43,7 @@ pub(super) struct Caretaker {
     troubles: Troubles,
     backup_at: Option<Tick>,
     archivist: Archivist,
+    certificates: Certificates,
 }
 
 /// The reasons for one alarm: it begins with the first and ends with the last.
@@ -64,6 +67,7 @@ impl Caretaker {
     pub(super) fn new(
         config: &StoreConfig,
         archivist: Archivist,
+        certificates: Certificates,
         recovery: Option<&Recovery>,
         clock: Arc<dyn Clock>,
         keeper: Sender<Message>,
@@ -96,6 +100,7 @@ impl Caretaker {
             backup,
             clock,
             archivist,
+            certificates,
         }
     }
 
@@ -104,6 +109,7 @@ impl Caretaker {
         loop {
             self.look_at_space();
             self.look_at_record();
+            self.look_at_certificates();
             if self.backup_at.is_some_and(|at| self.clock.tick() >= at) {
                 self.back_up();
             }
@@ -150,6 +156,24 @@ impl Caretaker {
                 self.raise(format!("the record cannot be looked after: {error}"));
             }
         }
+    }
+
+    fn look_at_certificates(&mut self) {
+        let Some(news) = self.certificates.look(&self.clock.moment()) else {
+            return;
+        };
+        let detail = match news {
+            News::Wrong(detail) => {
+                tracing::warn!(detail, "trouble with certificates");
+                Some(detail)
+            }
+            News::Fine => None,
+        };
+        let _ = self.keeper.send(Message::Alarm {
+            alarm: Alarm::Certificate,
+            source: Source::Certificates,
+            detail,
+        });
     }
 
     fn back_up(&mut self) {

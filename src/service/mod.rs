@@ -11,9 +11,11 @@
 
 mod archivist;
 mod caretaker;
+mod certificates;
 mod dispatcher;
 mod inputs;
 pub mod keeper;
+mod mailbox;
 pub mod snapshots;
 mod telemetry;
 mod throttle;
@@ -43,9 +45,11 @@ use crate::vision::pack::{ModelPack, PackError};
 use crate::vision::{Vision, VisionError};
 use archivist::Archivist;
 use caretaker::Caretaker;
+use certificates::Certificates;
 use dispatcher::Dispatcher;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message, Undelivered};
+use mailbox::Mailbox;
 use snapshots::Snapshots;
 use telemetry::Gauges;
 use watcher::Watcher;
@@ -182,11 +186,17 @@ async fn supervise(
     let (to_keeper, messages) = mpsc::channel();
 
     let to_tell = to_keeper.clone();
+    let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
+    let mut certificates = Certificates::new(None);
     let pump = match &config.mqtt {
-        Some(_) => Some(mqtt::spawn(
-            PumpConfig::from_config(config)?,
-            move |event| tell_status(&event, &to_tell),
-        )?),
+        Some(_) => {
+            let settings = PumpConfig::from_config(config)?;
+            certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
+            Some(mqtt::spawn(settings, move |event| match event {
+                PumpEvent::Received(incoming) => mailbox.put(incoming),
+                event => tell_status(&event, &to_tell),
+            })?)
+        }
         None => None,
     };
     let waker = || -> Box<dyn Fn() + Send> {
@@ -210,6 +220,13 @@ async fn supervise(
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     keeper.set_snapshots(snapshots);
+    if let Some(pump) = &pump {
+        let reload = pump.reloader();
+        keeper.on_reload(Box::new(move || {
+            reload();
+            Ok(None)
+        }));
+    }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {
             photographer.run();
@@ -257,6 +274,7 @@ async fn supervise(
     let mut archivist = Archivist::new(config)?;
     let _caretaking = start_caretaker(
         config,
+        certificates,
         recovery.as_ref(),
         &to_keeper,
         &clock,
@@ -310,6 +328,7 @@ async fn supervise(
 /// thread is not waited for: a copy that it has begun is worth nothing.
 fn start_caretaker(
     config: &Config,
+    certificates: Certificates,
     recovery: Option<&Recovery>,
     keeper: &mpsc::Sender<Message>,
     clock: &Arc<dyn Clock>,
@@ -319,6 +338,7 @@ fn start_caretaker(
     let caretaker = Caretaker::new(
         &config.store,
         Archivist::new(config)?,
+        certificates,
         recovery,
         Arc::clone(clock),
         keeper.clone(),

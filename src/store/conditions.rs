@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
+use super::commands::{self, Along};
 use super::events::append;
 use super::persons::parse;
 use super::{Store, StoreError};
@@ -80,8 +81,24 @@ impl Store {
         alarm: Alarm,
         note: Option<String>,
     ) -> Result<bool, StoreError> {
-        let stamp = self.stamp.clone();
+        self.acknowledge_along(now, alarm, note, &Along::default())
+    }
+
+    /// The same by a command, which is on the record with it or not at all.
+    ///
+    /// # Errors
+    /// As [`acknowledge`](Self::acknowledge), and when the command is spent already.
+    pub fn acknowledge_along(
+        &mut self,
+        now: Timestamp,
+        alarm: Alarm,
+        note: Option<String>,
+        along: &Along,
+    ) -> Result<bool, StoreError> {
+        let mut stamp = self.stamp.clone();
         let tx = self.write()?;
+        commands::write(&tx, &stamp, now, along)?;
+        stamp.author = along.author.clone().or(stamp.author);
         let acknowledged: Option<bool> = tx
             .query_row(
                 "SELECT acknowledged_at IS NOT NULL FROM conditions WHERE alarm = ?",
@@ -91,7 +108,10 @@ impl Store {
             .optional()?;
         match acknowledged {
             None => return Err(StoreError::NeverRaised(alarm)),
-            Some(true) => return Ok(false),
+            Some(true) => {
+                tx.commit()?;
+                return Ok(false);
+            }
             Some(false) => {}
         }
         let event = Event::AlarmAcknowledged { alarm, note };

@@ -155,6 +155,16 @@ pub enum StoreError {
     /// The name cannot be used.
     #[error("{0:?} cannot be a name: 1 to 100 characters, no control characters")]
     BadName(String),
+    /// The name of an operator cannot be used.
+    #[error(
+        "{0:?} cannot be an operator's name: 1 to 64 letters, digits, \"-\", \"_\", \".\" or \"@\""
+    )]
+    BadOperatorName(String),
+    /// An operator of that name is there already.
+    #[error(
+        "{0:?} may send commands already (names are compared without regard to case); use --replace to give them another key or role"
+    )]
+    OperatorExists(String),
     /// More is to be kept of one person than is allowed.
     #[error(
         "the photos to be kept of {name:?} come to {bytes} bytes, at most {PHOTO_LIMIT} are kept of one person; enroll fewer or smaller pictures, or do not keep them"

@@ -10,11 +10,13 @@
 pub mod backup;
 mod chain;
 mod checkpoints;
+mod commands;
 mod conditions;
 mod error;
 mod events;
 pub mod health;
 mod lock;
+mod operators;
 mod orders;
 pub mod outbox;
 mod persons;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 pub use checkpoints::Checkpoint;
+pub use commands::Along;
 pub use conditions::Condition;
 pub use error::StoreError;
 pub use events::EventFilter;

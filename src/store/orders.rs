@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::commands::{self, Along};
 use super::events::append;
 use super::persons::parse;
 use super::{Store, StoreError};
@@ -23,13 +24,29 @@ impl Store {
         door: &str,
         order: Option<ModeOrder>,
     ) -> Result<bool, StoreError> {
+        self.set_mode_along(now, door, order, &Along::default())
+    }
+
+    /// The same by a command, which is on the record with it or not at all.
+    ///
+    /// # Errors
+    /// As [`set_mode`](Self::set_mode), and when the command is spent already.
+    pub fn set_mode_along(
+        &mut self,
+        now: Timestamp,
+        door: &str,
+        order: Option<ModeOrder>,
+        along: &Along,
+    ) -> Result<bool, StoreError> {
         match order {
             Some((Mode::Unlocked, None)) => return Err(StoreError::UnlockedWithoutEnd),
             Some((_, Some(until))) if until <= now => return Err(StoreError::EndHasPassed(until)),
             _ => {}
         }
-        let stamp = self.stamp.clone();
+        let mut stamp = self.stamp.clone();
         let tx = self.write()?;
+        commands::write(&tx, &stamp, now, along)?;
+        stamp.author = along.author.clone().or(stamp.author);
         // The record has milliseconds; what is compared must have been read from there too.
         let order = order.map(|(mode, until)| (mode, until.map(rfc3339_millis)));
         let stored = read(&tx, door)?;
@@ -37,6 +54,7 @@ impl Store {
         let over = |until: &String| *until <= rfc3339_millis(now);
         let standing = standing.filter(|(_, until)| !until.as_ref().is_some_and(over));
         if standing == order {
+            tx.commit()?;
             return Ok(false);
         }
         let (mode, until) = match &order {

@@ -6,6 +6,7 @@
 use opencv::core::{Mat, Scalar};
 use opencv::imgproc;
 use opencv::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::VisionError;
@@ -62,7 +63,9 @@ pub struct QualityLimits {
 }
 
 /// Which limit a face fails; the words are those of the events and of `--json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityProblem {
     /// Too far away, or a tiny picture.

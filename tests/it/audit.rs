@@ -7,7 +7,7 @@ use std::time::Duration;
 use doorward::audit::{export, open_signer};
 use doorward::clock::Timestamp;
 use doorward::event::chain::{ChainHash, Head, Link};
-use doorward::event::checkpoint::{PublicKey, Signer};
+use doorward::event::checkpoint::{PublicKey, Signer, verify};
 use doorward::event::{Event, Mode, SecureCause};
 use doorward::store::outbox::{Change, Outbox};
 use doorward::store::{EventFilter, Finding, Store, StoreError};
@@ -236,7 +236,7 @@ fn a_cut_end_is_found_by_the_head_and_when_that_is_put_right_by_a_checkpoint() {
     // Without the database's own memory of it, only who kept the checkpoint can tell.
     record.sql("DELETE FROM checkpoints");
     assert_eq!(record.findings(), []);
-    let claims = signer.public_key().verify(&kept.token).unwrap();
+    let claims = verify(signer.public_key(), &kept.token).unwrap();
     let report = record.store.verify(Some(&claims.head())).unwrap();
     assert_eq!(report.findings, [cut]);
 }
@@ -435,7 +435,7 @@ fn the_command_line_verifies_with_exit_codes_and_plain_words() {
     std::fs::write(&token_file, &token).unwrap();
     std::fs::write(&key_file, &key).unwrap();
     let public = PublicKey::from_pem(&String::from_utf8_lossy(&key)).unwrap();
-    let claims = public.verify(&String::from_utf8_lossy(&token)).unwrap();
+    let claims = verify(&public, &String::from_utf8_lossy(&token)).unwrap();
     assert_eq!(
         (claims.iss.as_str(), claims.seq),
         ("/doorward/home/front", 3)
@@ -623,7 +623,7 @@ fn the_broker_keeps_the_newest_checkpoint_and_it_verifies_there() {
     assert!(message.retain);
     assert_eq!(message.content_type, "application/jose");
     let public = PublicKey::from_pem(&signer.public_key().to_pem()).unwrap();
-    let claims = public.verify(&message.payload).unwrap();
+    let claims = verify(&public, &message.payload).unwrap();
     assert_eq!(claims.head(), store.head().unwrap());
     assert!(store.verify(Some(&claims.head())).unwrap().is_whole());
     pump.handle.shutdown(Duration::from_secs(5));

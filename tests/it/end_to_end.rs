@@ -9,7 +9,7 @@ use crate::support::broker::Broker;
 use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, PATIENCE, stderr};
 use crate::support::faces::{PERSON, STRANGERS, Sheet};
-use crate::support::pki::Pki;
+use crate::support::pki::{Pki, write_secret};
 use crate::support::subscriber::{Login, Message, Subscriber};
 use crate::support::wait_for;
 
@@ -23,7 +23,7 @@ fn door_on(broker: &Broker, ca: &Path) -> Door {
          [mqtt]\nurl = \"{}\"\nca_file = {ca:?}\nusername = \"door\"\npassword_file = \"password\"\n",
         broker.url(),
     ));
-    std::fs::write(door.path("password"), "secret\n").unwrap();
+    write_secret(&door.path("password"), "secret\n");
     let sheet = Sheet::open().unwrap();
     let visitor = |cell| Scene::visitor(&sheet.face(cell).unwrap(), 4.0);
     let scenes = [

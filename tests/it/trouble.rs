@@ -7,7 +7,7 @@ use std::process::Command;
 use doorward::mqtt::Failure;
 
 use crate::support::broker::{Broker, Builder};
-use crate::support::pki::{Identity, Pki};
+use crate::support::pki::{Identity, Pki, write_secret};
 use crate::support::script::Script;
 use crate::support::sender::{SOON, Sender, record};
 use crate::support::subscriber::{Login, Subscriber};
@@ -239,7 +239,7 @@ fn a_tls_port_addressed_without_tls() {
 fn a_wrong_password() {
     let mut door = Sender::new();
     let password = door.folder().join("password");
-    std::fs::write(&password, "right\n").unwrap();
+    write_secret(&password, "right\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let broken = Broker::builder(&door.pki).user("door", "wrong");

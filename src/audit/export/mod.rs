@@ -119,7 +119,7 @@ fn json(store: &Store, filter: &EventFilter, mut out: impl Write) -> Result<u64,
     Ok(count)
 }
 
-pub(super) fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

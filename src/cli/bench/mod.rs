@@ -1,5 +1,6 @@
 //! `doorward bench`: what the door costs on this machine.
 
+mod outbox;
 mod start;
 mod table;
 
@@ -32,14 +33,19 @@ const IDLE_SECONDS: u32 = 10;
 /// With --soak it plays the clip over and over, as fast as it can, and reports every minute:
 /// exit code 1 says that memory or CPU time a frame grew.
 ///
+/// `doorward bench outbox` measures the way to the broker.
+///
 /// Examples:
 ///   doorward bench
 ///   doorward bench --only stages,search --threads 1 --json
 ///   doorward bench --clip visitors.avi --only decision
 ///   doorward bench --soak 30 --clip visitors.avi
+///   doorward bench outbox --events 20000 --qos 2
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Measure only these; all of them by default, `decision` only with --clip.
     #[arg(
         long,
@@ -66,6 +72,12 @@ pub(super) struct Args {
     /// Start as the service does, say so, work for a moment, say how much memory it took.
     #[arg(long, hide = true)]
     until_ready: bool,
+}
+
+/// What is measured on its own.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    Outbox(outbox::Args),
 }
 
 /// What can be measured.
@@ -114,6 +126,9 @@ struct Idle {
 
 impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        if let Some(Other::Outbox(args)) = self.other {
+            return args.run(context);
+        }
         let mut config = context.config()?;
         config.models.threads = self.threads.unwrap_or(config.models.threads);
         if self.until_ready {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use doorward::audit::open_signer;
 use doorward::clock::Timestamp;
 use doorward::config::Config;
-use doorward::event::checkpoint::{Claims, PublicKey, Signer};
+use doorward::event::checkpoint::{Claims, PublicKey, Signer, verify};
 use doorward::store::Report;
 
 use crate::cli::{Context, Outcome, print_line, progress};
@@ -66,7 +66,7 @@ impl Args {
             }
             None => signer(config)?.public_key().clone(),
         };
-        let claims = key.verify(&token)?;
+        let claims = verify(&key, &token)?;
         let source = config.source();
         if claims.iss != source {
             bail!(

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::ledger::Limits;
 use super::pump::Incoming;
+use super::settings::Subscription;
 use crate::config::Protocol;
 use crate::store::outbox::Row;
 
@@ -48,7 +49,7 @@ pub(super) trait Client {
     /// Queues a message.
     fn publish(&self, row: &Row) -> Result<(), Unsent>;
     /// Asks for these topics in one packet.
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent>;
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent>;
     /// Queues the goodbye ahead of everything else. False: the library is gone already.
     fn disconnect(&self) -> bool;
 }

@@ -21,7 +21,7 @@ use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::PumpConfig;
+use crate::mqtt::settings::{PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -64,10 +64,13 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
     let address = (endpoint.host.clone(), endpoint.port);
     let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
     if let Some(tls) = &endpoint.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| {
+        dial::dial_for_long(address.0.clone(), address.1, patience)
+    });
     match &config.credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
@@ -99,10 +102,10 @@ impl super::Client for Client {
             .map_err(unsent)
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent> {
         let filters = topics
             .iter()
-            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+            .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
     }
 
@@ -217,6 +220,7 @@ fn snapshot(session: &PersistedSession) -> Snapshot<'_> {
 }
 
 fn restored(resume: Resume, client_id: &str) -> PersistedSession {
+    let last_puback = frontier(&resume);
     let incoming = resume.incoming.into_iter();
     PersistedSession {
         format_version: 1,
@@ -225,11 +229,26 @@ fn restored(resume: Resume, client_id: &str) -> PersistedSession {
         max_inflight: PACKET_IDS,
         ack_mode: PersistedAckMode::Automatic,
         last_pkid: resume.last_pkid,
-        last_puback: resume.last_puback,
+        last_puback,
         replay: resume.replay.into_iter().map(request).collect(),
         incoming_qos2: incoming
             .map(|pkid| PersistedIncomingQos2 { pkid })
             .collect(),
+    }
+}
+
+/// Up to where everything is acknowledged, for the client's own order of repetitions, which is not
+/// ours. It must not lie beyond the packet ids that are resumed: the client makes room for those
+/// only (and for the first few), looks at the frontier, and panics.
+fn frontier(resume: &Resume) -> u16 {
+    let ids = resume.replay.iter().map(|again| match again {
+        Again::Publish { pkid, .. } | Again::Release { pkid } => *pkid,
+    });
+    let highest = ids.max().unwrap_or_default();
+    if resume.last_puback <= highest {
+        resume.last_puback
+    } else {
+        0
     }
 }
 

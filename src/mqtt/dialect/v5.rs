@@ -20,7 +20,7 @@ use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::message::MAYBE_DUP;
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::PumpConfig;
+use crate::mqtt::settings::{PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -55,10 +55,13 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
     let address = (endpoint.host.clone(), endpoint.port);
     let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
     if let Some(tls) = &endpoint.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+        let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| {
+        dial::dial_for_long(address.0.clone(), address.1, patience)
+    });
     match &config.credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
@@ -93,13 +96,13 @@ impl super::Client for Client {
             .map_err(unsent)
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<(), Unsent> {
+    fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent> {
         // What was kept before we came is not for us, and what is published with the flag keeps
         // it, so that it can be told.
-        let filters = topics.iter().map(|topic| SubscribeFilter {
+        let filters = topics.iter().map(|wanted| SubscribeFilter {
             preserve_retain: true,
             retain_forward_rule: RetainForwardRule::Never,
-            ..SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce)
+            ..SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos))
         });
         self.0.try_subscribe_many(filters).map_err(unsent)
     }

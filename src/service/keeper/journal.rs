@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::clock::{Tick, Timestamp};
 use crate::event::Event;
 use crate::event::wire::DoorSummary;
-use crate::store::{Store, StoreError};
+use crate::store::{Along, Store, StoreError};
 
 /// How often a failed store is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -74,8 +74,32 @@ impl Journal {
         events: Vec<(Timestamp, Event)>,
         state: Option<&DoorSummary>,
         now: Tick,
+        along: &Along,
     ) -> bool {
-        !self.is_behind() && self.write(events, state, now)
+        !self.is_behind() && self.write(events, state, now, along)
+    }
+
+    /// Writes something else that must not overtake events that wait: then there is no error, and it
+    /// is not done. A failure is for the caller to answer.
+    pub(super) fn perform<T>(
+        &mut self,
+        now: Tick,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError>,
+    ) -> Result<T, Option<StoreError>> {
+        if self.is_behind() {
+            return Err(None);
+        }
+        match work(&mut self.store) {
+            Ok(done) => {
+                (self.committed)();
+                Ok(done)
+            }
+            Err(error) if error.needs_restart() => {
+                self.failed(error, now);
+                Err(None)
+            }
+            Err(error) => Err(Some(error)),
+        }
     }
 
     /// Keeps an event in memory until it can be written; false when an older one was lost for it.
@@ -94,7 +118,7 @@ impl Journal {
         if self.is_behind() && self.retry_at.is_none_or(|at| now >= at) {
             let batch: Vec<_> = self.backlog.iter().take(BATCH).cloned().collect();
             let count = batch.len();
-            if self.write(batch, Some(state), now) {
+            if self.write(batch, Some(state), now, &Along::default()) {
                 self.backlog.drain(..count);
             }
         }
@@ -121,8 +145,10 @@ impl Journal {
         events: Vec<(Timestamp, Event)>,
         state: Option<&DoorSummary>,
         now: Tick,
+        along: &Along,
     ) -> bool {
-        match self.store.record_all(events, state) {
+        let at = events.last().map(|(at, _)| *at).unwrap_or_default();
+        match self.store.record_all_along(events, state, at, along) {
             Ok(recorded) => {
                 for recorded in recorded {
                     let kind = recorded.event.kind();
@@ -133,15 +159,19 @@ impl Journal {
                 true
             }
             Err(error) => {
-                if self.retry_at.is_none() {
-                    tracing::error!(%error, "events cannot be recorded; they are kept in memory until they can");
-                }
-                self.retry_at = Some(now + RETRY);
-                if error.needs_restart() {
-                    self.broken = Some(error);
-                }
+                self.failed(error, now);
                 false
             }
+        }
+    }
+
+    fn failed(&mut self, error: StoreError, now: Tick) {
+        if self.retry_at.is_none() {
+            tracing::error!(%error, "events cannot be recorded; they are kept in memory until they can");
+        }
+        self.retry_at = Some(now + RETRY);
+        if error.needs_restart() {
+            self.broken = Some(error);
         }
     }
 }

@@ -6,10 +6,11 @@
 //! in because a disk is full. Flows in: [`Message`]s, the rules in the store, time. Flows out:
 //! events, the relay, what the panel shows.
 //!
-//! `claims` answers people, `orders` follows administration, `delivery` records what the broker
-//! refuses, `journal` reaches the disk.
+//! `claims` answers people, `commands` answers operators, `orders` follows administration,
+//! `delivery` records what the broker refuses, `journal` reaches the disk.
 
 mod claims;
+mod commands;
 mod delivery;
 mod journal;
 mod orders;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+pub use super::mailbox::Place;
 use crate::access::rules::Subject;
 use crate::access::{Desk, Policy};
 use crate::clock::{Clock, ClockWatch, Tick, Timestamp};
@@ -31,10 +33,13 @@ use crate::gpio::indication::Indication;
 use crate::gpio::keypad::Pin;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::Relay;
+use crate::mqtt::Incoming;
 use crate::presentation::Claim;
 use crate::service::snapshots::Snapshots;
 use crate::store::recover::Recovery;
-use crate::store::{Site, Store, StoreError};
+use crate::store::{Along, Site, Store, StoreError};
+use commands::Commands;
+pub use commands::Errand;
 use delivery::Refusals;
 pub use delivery::Undelivered;
 use journal::Journal;
@@ -79,6 +84,17 @@ pub enum Message {
     },
     /// The broker hears us, or does not.
     Online(bool),
+    /// A message came from the broker.
+    Command {
+        /// What.
+        incoming: Incoming,
+        /// When.
+        received: Tick,
+        /// How many before it were dropped, because too many waited.
+        lost: u64,
+        /// Its place among those that wait.
+        place: Place,
+    },
     /// The broker refused a message for good.
     Undelivered(Undelivered),
     /// The service ends.
@@ -132,9 +148,15 @@ pub struct Keeper {
     secure_at: Option<Tick>,
     /// What somebody was asked for, and until when.
     asked: Option<(Indication, Tick)>,
+    /// Until when it blinks, so that somebody finds it.
+    locating: Option<Tick>,
     /// Whether the door will soon have been open for too long.
     warning: bool,
     offline: bool,
+    /// What is needed for commands; none without a broker.
+    commands: Option<Commands>,
+    /// What goes to the disk with the command that is being carried out.
+    in_hand: Option<Along>,
     /// Where pictures are asked for; nowhere without a camera.
     snapshots: Option<Snapshots>,
     refusals: Refusals,
@@ -182,8 +204,11 @@ impl Keeper {
             looked: None,
             secure_at: None,
             asked: None,
+            locating: None,
             warning: false,
             offline: false,
+            commands: Commands::from_config(config),
+            in_hand: None,
             snapshots: None,
             refusals: Refusals::default(),
         })
@@ -269,7 +294,19 @@ impl Keeper {
             Message::Alarm { alarm, source, .. } => {
                 self.conditions.clear(alarm, source, self.clock.tick());
             }
-            Message::Online(online) => self.offline = !online,
+            Message::Online(online) => {
+                self.offline = !online;
+                self.connected(online);
+            }
+            Message::Command {
+                incoming,
+                received,
+                lost,
+                place,
+            } => {
+                drop(place);
+                self.command(&incoming, received, lost);
+            }
             Message::Undelivered(refused) => self.undelivered(refused),
             Message::Stop => {}
         }
@@ -296,6 +333,7 @@ impl Keeper {
             self.desk.deadline(),
             self.conditions.deadline(),
             self.secure_at,
+            self.locating,
             self.journal.deadline(now),
         ]
         .into_iter()
@@ -342,6 +380,7 @@ impl Keeper {
             tracing::info!(kind = event.kind(), ?event, "alarm cleared");
             self.record(event);
         }
+        self.settle();
         self.free_when_shut();
         self.show_standing();
     }
@@ -390,7 +429,7 @@ impl Keeper {
         if let Some(grant) = grant
             && !self.commit(vec![grant.clone()])
         {
-            if self.on_storage_failure == OnStorageFailure::Deny {
+            if self.denies_unrecorded(std::slice::from_ref(&grant)) {
                 self.door = before;
                 done = Err(NotDone::NotRecorded);
             } else {
@@ -416,11 +455,15 @@ impl Keeper {
         let mut all = ahead.clone();
         all.push(event.clone());
         let recorded = free && self.commit(all);
-        let deny = !free || self.on_storage_failure == OnStorageFailure::Deny;
+        let deny = !free || self.denies_unrecorded(&ahead);
         if !recorded && must_record && deny {
-            // A grant is not kept: it becomes a denial.
+            // A grant is not kept: it becomes a denial. Nor is a command: it is refused.
             for fact in ahead {
-                if !matches!(fact, Event::AccessGranted(_)) {
+                let dropped = matches!(
+                    fact,
+                    Event::AccessGranted(_) | Event::CommandExecuted { .. }
+                );
+                if !dropped {
                     self.record(fact);
                 }
             }
@@ -447,6 +490,12 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Whether what cannot be recorded does not happen. For a command always: it could be sent again.
+    fn denies_unrecorded(&self, ahead: &[Event]) -> bool {
+        let command = |event: &Event| matches!(event, Event::CommandExecuted { .. });
+        self.on_storage_failure == OnStorageFailure::Deny || ahead.iter().any(command)
     }
 
     fn secure_relay(&mut self) {
@@ -510,9 +559,27 @@ impl Keeper {
         });
         let state = changed.then(|| self.summary());
         let at: Timestamp = self.clock.now();
+        let executed = |event: &Event| matches!(event, Event::CommandExecuted { .. });
+        let secured = |event: &Event| {
+            let cause = SecureCause::Operator;
+            *event == Event::DoorSecured { cause }
+        };
+        let (spends, caused) = (events.iter().any(executed), events.iter().any(secured));
+        let along = match &self.in_hand {
+            Some(along) if spends => along.clone(),
+            Some(along) if caused => Along {
+                spent: None,
+                ..along.clone()
+            },
+            _ => Along::default(),
+        };
         let events = events.into_iter().map(|event| (at, event)).collect();
-        self.journal
-            .commit(events, state.as_ref(), self.clock.tick())
+        let tick = self.clock.tick();
+        let written = self.journal.commit(events, state.as_ref(), tick, &along);
+        if written && spends {
+            self.in_hand = None;
+        }
+        written
     }
 
     fn summary(&self) -> DoorSummary {
@@ -551,12 +618,14 @@ impl Keeper {
         let now = self.clock.tick();
         self.asked = self.asked.filter(|(_, until)| now < *until);
         let alarm = self.conditions.active().any(|alarm| !alarm.is_silent());
+        self.locating = self.locating.filter(|until| now < *until);
         if let Some((asked, _)) = self.asked {
             return self.show(asked);
         }
         self.show(match self.door.mode() {
             _ if self.warning => Indication::HeldOpenWarning,
             _ if alarm => Indication::Alarm,
+            _ if self.locating.is_some() => Indication::Locate,
             Mode::Lockdown => Indication::Lockdown,
             Mode::Unlocked => Indication::Unlocked,
             Mode::Normal if self.offline => Indication::Offline,

@@ -17,9 +17,11 @@ pub struct Builder {
     port: u16,
     tls: Option<(PathBuf, Identity)>,
     client_certificates: Option<PathBuf>,
+    identities: bool,
     users: Vec<(String, String)>,
     acl: Option<String>,
     more: String,
+    environment: Vec<(String, PathBuf)>,
 }
 
 /// A running broker; killed when dropped.
@@ -41,9 +43,11 @@ impl Broker {
                 pki.server("broker", &["localhost", "127.0.0.1"]),
             )),
             client_certificates: None,
+            identities: false,
             users: Vec::new(),
             acl: None,
             more: String::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -77,6 +81,12 @@ impl Broker {
             Command::new("mosquitto")
                 .arg("-c")
                 .arg(self.folder.path().join("mosquitto.conf"))
+                .envs(
+                    self.builder
+                        .environment
+                        .iter()
+                        .map(|(name, value)| (name, value)),
+                )
                 .stdin(Stdio::null())
                 .stdout(log.try_clone().unwrap())
                 .stderr(log)
@@ -146,6 +156,12 @@ impl Builder {
         self
     }
 
+    /// The common name of a client's certificate is its user name.
+    pub fn identities(mut self) -> Self {
+        self.identities = true;
+        self
+    }
+
     /// Only users that are named may connect.
     pub fn user(mut self, name: &str, password: &str) -> Self {
         self.users.push((name.into(), password.into()));
@@ -161,6 +177,13 @@ impl Builder {
     /// One more line of configuration.
     pub fn line(mut self, line: &str) -> Self {
         writeln!(self.more, "{line}").unwrap();
+        self
+    }
+
+    /// OpenSSL takes its defaults from this file.
+    pub fn openssl(mut self, configuration: &Path) -> Self {
+        let name = "OPENSSL_CONF".to_owned();
+        self.environment.push((name, configuration.to_owned()));
         self
     }
 
@@ -226,6 +249,9 @@ impl Builder {
         }
         if self.client_certificates.is_some() {
             writeln!(conf, "require_certificate true").unwrap();
+        }
+        if self.identities {
+            writeln!(conf, "use_identity_as_username true").unwrap();
         }
         std::fs::write(folder.join("mosquitto.conf"), conf).unwrap();
     }

@@ -7,6 +7,7 @@
 pub mod attack;
 pub mod broker;
 pub mod clip;
+pub mod contract;
 pub mod door;
 pub mod emulated;
 pub mod faces;
@@ -15,8 +16,11 @@ pub mod proxy;
 pub mod scenery;
 pub mod script;
 pub mod sender;
+pub mod shipped;
+pub mod site;
 pub mod small_disk;
 pub mod subscriber;
+pub mod websocket;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

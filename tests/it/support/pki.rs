@@ -64,16 +64,26 @@ impl Pki {
         self.sign(name, params)
     }
 
-    fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
+    /// Whatever else is to be signed.
+    pub fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        // The common name of a door has a slash.
+        let file = format!("{}-{}", self.name, name.replace('/', "-"));
         let identity = Identity {
-            certificate: self.folder.join(format!("{}-{name}.pem", self.name)),
-            key: self.folder.join(format!("{}-{name}.key", self.name)),
+            certificate: self.folder.join(format!("{file}.pem")),
+            key: self.folder.join(format!("{file}.key")),
         };
         std::fs::write(&identity.certificate, certificate.pem()).unwrap();
-        std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+        write_secret(&identity.key, &key.serialize_pem());
         identity
     }
+}
+
+/// A file that the door accepts as a secret: for its owner only.
+pub fn write_secret(path: &Path, content: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, content).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

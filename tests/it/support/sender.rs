@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use doorward::clock::Timestamp;
 use doorward::config::{Config, MqttConfig, Protocol};
+use doorward::event::wire::Qos;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
-use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry};
+use doorward::mqtt::{self, Failure, PumpConfig, PumpEvent, PumpHandle, Retry, Subscription};
 use doorward::store::Store;
 use doorward::store::outbox::Outbox;
 
@@ -102,7 +103,11 @@ impl Sender {
     fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
         config.retry = retry;
-        config.subscriptions = subscriptions.iter().map(|&topic| topic.into()).collect();
+        let wanted = |topic: &&str| Subscription {
+            topic: (*topic).to_owned(),
+            qos: Qos::AtLeastOnce,
+        };
+        config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
             let _ = send.send(event);

@@ -45,6 +45,8 @@ pub struct Login<'a> {
     pub user: Option<(&'a str, &'a str)>,
     /// Without handshakes: shows the order in which the broker sends.
     pub at_most_once: bool,
+    /// Client id, where several consumers are there at once.
+    pub client_id: Option<&'a str>,
 }
 
 impl Subscriber {
@@ -74,11 +76,11 @@ impl Subscriber {
             .args(["-V", "mqttv5", "-h", "localhost", "-p", &port.to_string()])
             .args([
                 "-i",
-                if login.at_most_once {
+                login.client_id.unwrap_or(if login.at_most_once {
                     "listener"
                 } else {
                     "consumer"
-                },
+                }),
             ])
             .args(["-q", if login.at_most_once { "0" } else { "2" }])
             .args(["-c", "-x", "3600", "-d"])

@@ -56,8 +56,10 @@ impl Fixture {
     }
 
     fn left(&self) -> Vec<i64> {
-        let rows = self.outbox.queued(100_000).unwrap();
-        rows.iter().map(|row| row.seq).collect()
+        let sql = "SELECT seq FROM outbox WHERE stage = 0 ORDER BY seq";
+        let mut statement = self.store.conn.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     fn sweep(&mut self, now: Timestamp, limits: &Limits) -> Swept {
@@ -195,6 +197,25 @@ fn what_is_too_old_goes_however_empty_the_outbox_is() {
     assert_eq!(f.left(), [always]);
     let counted = [(("snapshot", "expired"), 1), (("telemetry", "expired"), 1)];
     assert_eq!(f.counted(), counted.into());
+}
+
+#[test]
+fn a_refused_picture_goes_when_it_expires_and_a_refused_event_stays() {
+    let mut f = fixture();
+    let at = |second| Some(Timestamp::from_second(second).unwrap());
+    f.queue(Class::Snapshot, Qos::AtLeastOnce, 1, at(10));
+    f.queue(Class::Door, Qos::AtLeastOnce, 1, None);
+    for row in f.outbox.queued(10).unwrap() {
+        let (seq, reason) = (row.seq, "no");
+        let change = Change::Rejected { seq, reason };
+        f.outbox.apply(&[change], None).unwrap();
+    }
+    f.sweep(at(9).unwrap(), &limits(100, &[]));
+    assert_eq!(f.outbox.rejected().unwrap().len(), 2);
+    f.sweep(at(10).unwrap(), &limits(100, &[]));
+    let left = f.outbox.rejected().unwrap();
+    assert_eq!((left.len(), left[0].0.class.as_str()), (1, "door"));
+    assert_eq!(f.counted(), BTreeMap::new(), "the refusal was told of");
 }
 
 #[test]

@@ -1,0 +1,316 @@
+//! The gate that every signed command goes through, in one fixed order.
+//!
+//! | step | refused as |
+//! |---|---|
+//! | the broker kept it, or was asked to | `retained` |
+//! | too large, or not what a command looks like | `malformed` |
+//! | nobody of that name is an operator | `unknown_operator` |
+//! | too many signatures to verify just now | `rate_limited` |
+//! | not signed with that operator's key | `bad_signature` |
+//! | for another door | `wrong_door` |
+//! | valid for longer than allowed | `lives_too_long` |
+//! | nobody can tell the time here | `clock_untrusted` |
+//! | signed later than now | `from_future` |
+//! | its time is over | `expired` |
+//! | carried out or refused before | `replayed` |
+//! | not within the operator's role | `insufficient_role` |
+//! | too many in a minute | `rate_limited` |
+//! | arguments that do not fit | `bad_arguments` |
+//!
+//! Cheap checks come before the signature, and nothing that only an operator may know is answered
+//! before it. What could still be carried out later is *spent* by any answer, a refusal too: a command
+//! that an operator saw refused must not open the door half a minute later, when somebody who recorded
+//! it sends it again. Pure: facts come in through [`Ledger`].
+
+use super::Command;
+use super::operator::Operator;
+use super::token::Sealed;
+use crate::clock::{Moment, Timestamp};
+use crate::event::{CommandRefusal, CommandVerb, Role};
+
+/// The clock may be set back by so much without a command being refused for it; what is forgotten of
+/// spent commands has been over for longer.
+pub const SETBACK_S: i64 = 60;
+
+/// What a door demands of commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The door's source: `aud` of its commands.
+    pub door: String,
+    /// How long a command may be valid, in seconds.
+    pub max_age_s: u32,
+    /// How far clocks may differ, in seconds.
+    pub skew_s: u32,
+    /// How many commands of one operator are carried out in a minute.
+    pub per_minute: u32,
+}
+
+/// What the gate has to know; asked only as far as it gets.
+pub trait Ledger {
+    /// Why something cannot be known.
+    type Error: std::fmt::Display;
+
+    /// The operator of that name.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn operator(&mut self, name: &str) -> Result<Option<Operator>, Self::Error>;
+
+    /// Whether there is room for one more signature to be verified.
+    fn may_verify(&mut self) -> bool;
+
+    /// Whether this command is spent.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn is_spent(&mut self, operator: &str, id: &str) -> Result<bool, Self::Error>;
+
+    /// When the newest command was counted, whoever's it was.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn newest(&mut self) -> Result<Option<Timestamp>, Self::Error>;
+
+    /// How many of an operator's commands were counted since then.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn counted(&mut self, operator: &str, since: Timestamp) -> Result<u32, Self::Error>;
+}
+
+/// A genuine command that was looked at: it never counts again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// Whose.
+    pub operator: String,
+    /// Its id.
+    pub id: String,
+    /// From when on it would be refused as expired.
+    pub over: Timestamp,
+    /// Whether it counts towards the operator's rate.
+    pub counts: bool,
+}
+
+/// A command that may be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Whose it is.
+    pub operator: String,
+    /// Its id.
+    pub id: String,
+    /// What is wanted.
+    pub command: Command,
+    /// What must be on the record before it is carried out.
+    pub spent: Spent,
+}
+
+/// A command that is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: CommandRefusal,
+    /// The same in words.
+    pub detail: String,
+    /// Its id, as it claims.
+    pub id: Option<String>,
+    /// Who it claims to be from.
+    pub operator: Option<String>,
+    /// What it claims to want.
+    pub verb: Option<CommandVerb>,
+    /// Whether that was signed by who it claims to be from.
+    pub genuine: bool,
+    /// What must be on the record, where it could have been carried out later.
+    pub spent: Option<Spent>,
+}
+
+impl Refusal {
+    /// A refusal of something of which nothing is known.
+    #[must_use]
+    pub fn unread(reason: CommandRefusal, detail: impl Into<String>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+            id: None,
+            operator: None,
+            verb: None,
+            genuine: false,
+            spent: None,
+        }
+    }
+
+    /// What the sender is told. Whoever cannot sign must not learn who is an operator here: an unknown
+    /// name and a wrong signature are one answer. (The record tells them apart.)
+    #[must_use]
+    pub fn told(&self) -> (CommandRefusal, &str) {
+        match self.reason {
+            CommandRefusal::UnknownOperator | CommandRefusal::BadSignature => (
+                CommandRefusal::BadSignature,
+                "no operator of this door has signed it",
+            ),
+            reason => (reason, &self.detail),
+        }
+    }
+}
+
+/// Decides about a message on the command topic.
+///
+/// # Errors
+/// Why it is not carried out.
+pub fn judge<L: Ledger>(
+    payload: &[u8],
+    retain: bool,
+    ledger: &mut L,
+    now: &Moment,
+    settings: &Settings,
+) -> Result<Accepted, Refusal> {
+    use CommandRefusal as Why;
+    if retain {
+        return Err(Refusal::unread(
+            Why::Retained,
+            "it was sent with retain: nothing that a broker repeats is carried out; remove it from the broker",
+        ));
+    }
+    let sealed =
+        Sealed::parse(payload).map_err(|detail| Refusal::unread(Why::Malformed, detail))?;
+    let claimed = |reason, detail: String| Refusal {
+        reason,
+        detail,
+        id: Some(sealed.id().to_owned()),
+        operator: Some(sealed.issuer().to_owned()),
+        verb: Some(sealed.verb()),
+        genuine: false,
+        spent: None,
+    };
+    let unreadable = |error: L::Error| {
+        claimed(
+            Why::StorageFailure,
+            format!("the record cannot be read: {error}"),
+        )
+    };
+    let Some(operator) = ledger.operator(sealed.issuer()).map_err(unreadable)? else {
+        return Err(claimed(
+            Why::UnknownOperator,
+            "nobody of that name may command this door".into(),
+        ));
+    };
+    if !ledger.may_verify() {
+        return Err(claimed(
+            Why::RateLimited,
+            "too many commands come in; it was not looked at".into(),
+        ));
+    }
+    let Some(claims) = sealed.open(&operator.key) else {
+        return Err(claimed(
+            Why::BadSignature,
+            "it was not signed with this operator's key".into(),
+        ));
+    };
+
+    // From here on everything that it says is the operator's word.
+    let refused = |reason, detail: String, spent: Option<Spent>| Refusal {
+        genuine: true,
+        spent,
+        ..claimed(reason, detail)
+    };
+    if claims.aud != settings.door {
+        let detail = format!(
+            "it is for {:?}, this is {:?}",
+            clip(&claims.aud),
+            settings.door
+        );
+        return Err(refused(Why::WrongDoor, detail, None));
+    }
+    let most = i64::from(settings.max_age_s);
+    let lives = claims.exp.checked_sub(claims.iat);
+    let Some(lives) = lives.filter(|lives| *lives > 0) else {
+        let detail = "its time is over before it begins".into();
+        return Err(refused(Why::Malformed, detail, None));
+    };
+    if lives > most {
+        let detail = format!("it is valid for {lives} s, at most {most} are allowed");
+        return Err(refused(Why::LivesTooLong, detail, None));
+    }
+    let skew = i64::from(settings.skew_s);
+    let over = claims.exp.checked_add(skew).map(Timestamp::from_second);
+    let Some(Ok(over)) = over else {
+        let detail = "its time is beyond the calendar".into();
+        return Err(refused(Why::Malformed, detail, None));
+    };
+    let spent = |counts| Spent {
+        operator: operator.name.clone(),
+        id: claims.jti.clone(),
+        over,
+        counts,
+    };
+    // Whatever is refused for the time may be in time later, by a clock that was set meanwhile.
+    let not_now = |reason, detail: String| refused(reason, detail, Some(spent(false)));
+    let unreadable = |error: L::Error| {
+        let detail = format!("the record cannot be read: {error}");
+        not_now(Why::StorageFailure, detail)
+    };
+    if !now.clock_trusted {
+        let detail = "this door's clock is not synchronised: nobody can tell whether the command is still valid";
+        return Err(not_now(Why::ClockUntrusted, detail.into()));
+    }
+    let newest = ledger.newest().map_err(unreadable)?;
+    if newest.is_some_and(|newest| now.wall.as_second() < newest.as_second() - SETBACK_S) {
+        let detail = "this door's clock was set back behind a command that it carried out: what is spent may be forgotten";
+        return Err(not_now(Why::ClockUntrusted, detail.into()));
+    }
+    if claims.iat > now.wall.as_second().saturating_add(skew) {
+        let ahead = claims.iat.saturating_sub(now.wall.as_second());
+        let detail = format!(
+            "it was signed {ahead} s from now; at most {skew} s are allowed: compare the clocks"
+        );
+        return Err(not_now(Why::FromFuture, detail));
+    }
+    if now.wall >= over {
+        let ago = now.wall.as_second().saturating_sub(claims.exp);
+        let detail = format!("its time was over {ago} s ago");
+        return Err(not_now(Why::Expired, detail));
+    }
+    let is_spent = ledger.is_spent(&operator.name, &claims.jti);
+    if is_spent.map_err(unreadable)? {
+        let detail = "a command with this id was answered before".into();
+        return Err(refused(Why::Replayed, detail, None));
+    }
+    let verb = claims.cmd.verb;
+    if !operator.role.allows(verb) {
+        let detail = format!(
+            "{} needs the role {}, {} has {}",
+            verb.as_str(),
+            Role::needed_for(verb).as_str(),
+            operator.name,
+            operator.role.as_str()
+        );
+        return Err(refused(Why::InsufficientRole, detail, Some(spent(true))));
+    }
+    let minute_ago = now
+        .wall
+        .checked_sub(jiff::SignedDuration::from_secs(60))
+        .unwrap_or(Timestamp::MIN);
+    let counted = ledger.counted(&operator.name, minute_ago);
+    if counted.map_err(unreadable)? >= settings.per_minute {
+        let most = settings.per_minute;
+        let detail = format!("at most {most} commands of one operator in a minute");
+        return Err(not_now(Why::RateLimited, detail));
+    }
+    let command = sealed
+        .command()
+        .and_then(|command| command.check(now.wall).map(|()| command))
+        .map_err(|detail| refused(Why::BadArguments, detail, Some(spent(true))))?;
+    Ok(Accepted {
+        operator: operator.name.clone(),
+        id: claims.jti.clone(),
+        command,
+        spent: spent(true),
+    })
+}
+
+/// At most so much of what somebody else wrote goes into an answer.
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Limits in memory: how much a flood of messages may cost, whoever sends it.
+//!
+//! Pure. A [`Bucket`] says how often something may happen. A [`Throttle`] keeps refusals from filling
+//! the disk: of each reason some are told, the others counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Tick;
+use crate::event::CommandRefusal;
+
+/// So many at once, and one more after each interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    every: Duration,
+    /// How far the bucket is emptied: time until it is full again, counted from `at`.
+    debt: Duration,
+    most: Duration,
+    at: Tick,
+}
+
+impl Bucket {
+    /// A full bucket of `burst`, refilled by one `every` so often.
+    #[must_use]
+    pub fn new(burst: u32, every: Duration) -> Self {
+        Self {
+            every,
+            debt: Duration::ZERO,
+            most: every * burst,
+            at: Tick::default(),
+        }
+    }
+
+    /// Takes one, if there is one.
+    pub fn take(&mut self, now: Tick) -> bool {
+        self.debt = self.debt.saturating_sub(now.since(self.at));
+        self.at = self.at.max(now);
+        let fits = self.debt + self.every <= self.most;
+        if fits {
+            self.debt += self.every;
+        }
+        fits
+    }
+}
+
+/// How many refusals of one reason are told at once, and how soon one more is.
+const BURST: u32 = 5;
+const EVERY: Duration = Duration::from_secs(20);
+
+/// Which refusals are told: recorded, and answered where they need not be.
+#[derive(Debug, Clone, Default)]
+pub struct Throttle(BTreeMap<CommandRefusal, (Option<Bucket>, u64)>);
+
+impl Throttle {
+    /// Whether a refusal is told now, and then how many like it were not, since the last one that was.
+    pub fn tell(&mut self, reason: CommandRefusal, now: Tick) -> Option<u64> {
+        let (bucket, untold) = self.0.entry(reason).or_default();
+        let bucket = bucket.get_or_insert_with(|| Bucket::new(BURST, EVERY));
+        if bucket.take(now) {
+            Some(std::mem::take(untold))
+        } else {
+            *untold += 1;
+            None
+        }
+    }
+
+    /// So many more were refused before anybody looked at them.
+    pub fn untold(&mut self, reason: CommandRefusal, count: u64) {
+        self.0.entry(reason).or_default().1 += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: u64) -> Tick {
+        Tick(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_one_at_a_time() {
+        let mut bucket = Bucket::new(2, Duration::from_secs(1));
+        let taken =
+            [0, 0, 0, 999, 1_000, 1_000, 60_000, 60_000, 60_000].map(|ms| bucket.take(at(ms)));
+        let expected = [true, true, false, false, true, false, true, true, false];
+        assert_eq!(taken, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn over_any_time_no_more_is_given_than_burst_and_refill(waits in prop::collection::vec(0u64..400, 1..200)) {
+            let mut bucket = Bucket::new(5, Duration::from_millis(100));
+            let (mut now, mut given) = (0, 0);
+            for wait in waits {
+                now += wait;
+                given += u64::from(bucket.take(at(now)));
+            }
+            prop_assert!(given <= 5 + now / 100);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_reason_hides_no_other_and_is_counted() {
+        let mut throttle = Throttle::default();
+        let told = (0..1000).filter_map(|_| throttle.tell(CommandRefusal::Malformed, at(1)));
+        assert_eq!(told.count(), 5);
+        assert_eq!(throttle.tell(CommandRefusal::Replayed, at(1)), Some(0));
+        throttle.untold(CommandRefusal::Malformed, 7);
+        assert_eq!(
+            throttle.tell(CommandRefusal::Malformed, at(30_000)),
+            Some(1002)
+        );
+    }
+}

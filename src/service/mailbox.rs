@@ -1,0 +1,104 @@
+//! Where messages from the broker wait for the keeper: a few of them, whatever comes in.
+//!
+//! The keeper also answers faces and the exit button; a flood of messages must not grow its inbox, nor
+//! the memory, without a limit. What does not fit is dropped and counted. Called on the MQTT thread;
+//! never waits.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use super::keeper::Message;
+use crate::clock::Clock;
+use crate::command::token::MAX_BYTES;
+use crate::mqtt::Incoming;
+
+/// Messages that may wait.
+const ROOM: usize = 32;
+
+/// The way in.
+pub(super) struct Mailbox {
+    keeper: mpsc::Sender<Message>,
+    clock: Arc<dyn Clock>,
+    waiting: Arc<AtomicUsize>,
+    lost: AtomicU64,
+}
+
+/// Counts one message for as long as it lives.
+#[derive(Debug)]
+pub struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Mailbox {
+    pub(super) fn new(keeper: mpsc::Sender<Message>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keeper,
+            clock,
+            waiting: Arc::default(),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn put(&self, mut incoming: Incoming) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= ROOM {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // Enough to see that it is too large.
+        incoming.payload.truncate(MAX_BYTES + 1);
+        incoming.payload.shrink_to_fit();
+        let message = Message::Command {
+            incoming,
+            received: self.clock.tick(),
+            lost: self.lost.swap(0, Ordering::Relaxed),
+            place: Place(Arc::clone(&self.waiting)),
+        };
+        // The keeper only goes away when the service ends.
+        let _ = self.keeper.send(message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn incoming(bytes: usize) -> Incoming {
+        Incoming {
+            topic: "t".into(),
+            payload: vec![b'x'; bytes],
+            retain: false,
+            response_topic: None,
+            correlation: None,
+        }
+    }
+
+    #[test]
+    fn a_flood_is_counted_and_not_kept() {
+        let (keeper, inbox) = mpsc::channel();
+        let mailbox = Mailbox::new(keeper, Arc::new(SystemClock::new()));
+        for _ in 0..1000 {
+            mailbox.put(incoming(1_000_000));
+        }
+        let waiting: Vec<_> = inbox.try_iter().collect();
+        assert_eq!(waiting.len(), ROOM);
+        for message in &waiting {
+            let Message::Command { incoming, lost, .. } = message else {
+                panic!("{message:?}");
+            };
+            assert_eq!((incoming.payload.len(), *lost), (MAX_BYTES + 1, 0));
+        }
+        drop(waiting);
+        mailbox.put(incoming(1));
+        let next = inbox.try_recv().unwrap();
+        let Message::Command { lost, .. } = next else {
+            panic!("{next:?}");
+        };
+        assert_eq!(lost, 1000 - ROOM as u64);
+    }
+}
