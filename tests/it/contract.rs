@@ -1,6 +1,5 @@
 //! The wire contract: what a real broker passes on is what docs/asyncapi.yaml says.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
