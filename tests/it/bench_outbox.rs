@@ -46,7 +46,7 @@ fn every_qos_is_measured_below_a_topic_of_its_own() {
         }
         // At QoS 2 no event is let go before two commits, which several may share.
         let commits = measured["commits_per_event"].as_f64().unwrap();
-        assert!(commits > 0.0, "{measured}");
+        assert!(commits > 0.0 || qos == "0", "{measured}");
     }
     wait_for("the events", Duration::from_secs(20), || {
         everything.payloads("/event/access").len() == 3 * 45
