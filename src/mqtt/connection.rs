@@ -174,10 +174,10 @@ impl Live<'_> {
     /// the broker has to be cleared first.
     fn accepted(&self, session_present: bool, limits: Limits) -> Result<bool, LinkError> {
         self.accepted.set(true);
-        // A session of which we know nothing: its packet ids would be taken for repetitions.
-        let unknown = session_present && self.start == Start::Fresh;
+        // The one after a clearing is not asked whether it was: a session that is there has been
+        // made by that connection, and is empty.
         **self.cleared.borrow_mut() = self.start == Start::Clear;
-        if self.start == Start::Clear || unknown {
+        if self.start == Start::Clear {
             return Ok(false);
         }
         let mut ledger = self.session.lock();

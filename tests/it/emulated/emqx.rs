@@ -181,7 +181,7 @@ fn a_release_the_broker_does_not_know_is_done() {
         assert_eq!(scene.broker.connections(), first(protocol) + 1);
         assert_eq!(reported(&pump), 1);
         if protocol == Protocol::V5 {
-            assert_eq!(scene.broker.said("< PUBCOMP 2 0x92"), 1);
+            assert_eq!(scene.broker.said("< PUBCOMP 3 0x92"), 1);
         }
         println!("{protocol:?}, 0x92 to an unknown PUBREL: done, on the next connection");
     }

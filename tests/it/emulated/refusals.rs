@@ -26,7 +26,8 @@ fn refuse_once(event: fn() -> Event, reason: u8) -> (Vec<String>, Vec<u64>, usiz
     let pump = scene.pump();
     scene.drained();
     let rejected = scene.door.outbox().rejected().unwrap();
-    let arrived = scene.broker.sequences();
+    let mut arrived = scene.broker.sequences();
+    arrived.sort_unstable();
     assert_eq!(reported(&pump), arrived.len());
     assert_eq!(rejected.len() + arrived.len(), 2);
     let reasons = rejected.into_iter().map(|(_, reason)| reason).collect();
@@ -36,21 +37,24 @@ fn refuse_once(event: fn() -> Event, reason: u8) -> (Vec<String>, Vec<u64>, usiz
 #[test]
 fn a_message_that_is_refused_has_a_defined_fate() {
     for (reason, word) in [
-        (0x80, "UnspecifiedError"),
-        (0x83, "ImplementationSpecificError"),
-        (0x87, "NotAuthorized"),
-        (0x90, "TopicNameInvalid"),
-        (0x91, "PacketIdentifierInUse"),
-        (0x97, "QuotaExceeded"),
-        (0x99, "PayloadFormatInvalid"),
+        // For now: sent again on the same connection, and taken.
+        (0x80, None),
+        (0x83, None),
+        (0x97, None),
+        // For good.
+        (0x87, Some("NotAuthorized")),
+        (0x90, Some("TopicNameInvalid")),
+        (0x91, Some("PacketIdentifierInUse")),
+        (0x99, Some("PayloadFormatInvalid")),
     ] {
         for (qos, event) in [(1, secured as fn() -> Event), (2, granted)] {
             let (reasons, arrived, connections) = refuse_once(event, reason);
             println!(
                 "{reason:#04x} at QoS {qos}: set aside {reasons:?}, arrived {arrived:?}, {connections} connections"
             );
-            assert_eq!(reasons, [word]);
-            assert_eq!(arrived, [2]);
+            assert_eq!(reasons, Vec::from_iter(word));
+            let expected: &[u64] = if word.is_some() { &[2] } else { &[1, 2] };
+            assert_eq!(arrived, expected);
         }
     }
 }
@@ -100,8 +104,16 @@ fn a_connection_ended_with_a_reason_is_named_and_made_again() {
         let named = matches!(failure, Failure::Configuration(_));
         assert_eq!(named, configuration, "{failure:?}");
         scene.drained();
-        scene.exactly_once(3);
         scene.patient();
+        if reason == 0x95 {
+            // Too large, said without a limit: the largest under way are set aside, and these
+            // are all of one size.
+            let rejected = scene.door.outbox().rejected().unwrap().len();
+            assert!(rejected > 0);
+            assert_eq!(rejected + scene.broker.sequences().len(), 3);
+            continue;
+        }
+        scene.exactly_once(3);
     }
 }
 
