@@ -233,7 +233,10 @@ fn three_days_without_a_broker_cost_nothing_but_disk() {
 
     let mut door = Sender::new();
     door.mqtt().qos.admin = Qos::AtMostOnce;
-    let mut broker = Broker::builder(&door.pki).start();
+    // Without this line what is sent at QoS 0 before the subscriber is back would be lost.
+    let mut broker = Broker::builder(&door.pki)
+        .line("queue_qos0_messages true")
+        .start();
     let door = door.towards(&broker.url());
     let login = Login::default();
     // Its session stays at the broker when it goes.
