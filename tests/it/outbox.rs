@@ -44,12 +44,12 @@ fn broker(pki: &Pki, may_write: &str) -> Broker {
         .start()
 }
 
-const WATCHER: Login<'_> = Login {
-    certificate: None,
-    user: Some(("watcher", "watching")),
-    at_most_once: false,
-    client_id: None,
-};
+fn watcher() -> Login<'static> {
+    Login {
+        user: Some(("watcher", "watching")),
+        ..Login::default()
+    }
+}
 
 /// Recorded events of a kind, as JSON; without the verb, which takes longer.
 fn events(door: &Door, kind: &str) -> Vec<Value> {
@@ -177,7 +177,7 @@ fn telemetry_comes_regularly_and_a_picture_with_a_decision_where_that_is_wanted(
         broker.port,
         Some(&pki),
         "doorward/home/front/telemetry",
-        &WATCHER,
+        &watcher(),
     );
     let picture = folder.path().join("picture.jpg");
     let mut camera = Command::new("mosquitto_sub")
