@@ -376,6 +376,9 @@ fn a_genuine_command_is_recorded_and_opens_the_door() {
         assert_eq!(event["by"], "operator:otto");
     }
     // The answer went to the topic that was asked for, and to no other.
+    wait_for("the watcher saw it", PATIENCE, || {
+        !site.results().is_empty()
+    });
     let answers = site.watcher.messages();
     let mut answers = answers
         .iter()
@@ -445,6 +448,7 @@ fn another_client_asks_by_request_and_response_or_by_the_plain_topic() {
     let json: Value = serde_json::from_str(json).unwrap();
     assert_eq!((&json["ok"], &json["door"]), (&json!(true), &json!(DOOR)));
 
+    wait_for("the watcher saw it", PATIENCE, || site.results().len() == 1);
     let answer = site.answer(&site.genuine("otto", "plain-topic", Command::Lock {}));
     assert_eq!(answer["id"], "plain-topic");
     // The door is not made to write where only it may, nor for who cannot sign.
