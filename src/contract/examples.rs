@@ -57,8 +57,7 @@ pub(super) fn state() -> Value {
 /// A checkpoint, signed with a key that everybody knows.
 pub(super) fn checkpoint() -> Value {
     // PKCS#8 of a seed that is all sevens.
-    let prefix = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-    let key = crate::keys::private_pem(&[&prefix[..], &[7; 32]].concat());
+    let key = crate::keys::pem_of_seed(&[7; 32]);
     let head = Head {
         seq: FIRST,
         hash: ChainHash([0xab; 32]),

@@ -818,6 +818,19 @@ fn the_client_says_what_is_wrong() {
     let url = format!("mqtts://localhost:{port}");
     let away = failed(&["--url", &url, "--door", "home/front", "unlock"]);
     assert!(away.contains(&port.to_string()), "{away}");
+    // A key is read by others too.
+    let public = Process::new("openssl")
+        .args(["pkey", "-pubout", "-in"])
+        .arg(site.door.path("otto.key"))
+        .output()
+        .unwrap();
+    let listed = &site.door.json(&["operators", "list"])[0];
+    let listed = listed.as_array().unwrap().iter();
+    let mut otto = listed.filter(|operator| operator["name"] == "otto");
+    assert_eq!(
+        String::from_utf8(public.stdout).unwrap(),
+        otto.next().unwrap()["public_key"].as_str().unwrap()
+    );
     let endless = failed(&["mode", "unlocked"]);
     assert!(endless.contains("needs an end"), "{endless}");
     let exposed = site.door.path("otto.key");
