@@ -19,5 +19,5 @@ BEGIN UPDATE outbox_size SET messages = messages + 1, bytes = bytes + length(new
 
 -- What may be dropped, expires or was refused is found without reading what is neither.
 CREATE INDEX outbox_qos0 ON outbox (qos) WHERE stage = 0 AND qos = 0;
-CREATE INDEX outbox_expiry ON outbox (expires_at) WHERE stage = 0 AND expires_at IS NOT NULL;
+CREATE INDEX outbox_expiry ON outbox (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX outbox_refused ON outbox (stage) WHERE stage = 4;

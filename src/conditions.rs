@@ -39,7 +39,7 @@ pub enum Source {
     Clock,
     /// What waits for the broker.
     Outbox,
-    /// The certificates and the other files that [mqtt] names.
+    /// The certificates and the other files that `[mqtt]` names.
     Certificates,
     /// The last run of the service.
     LastRun,

@@ -14,8 +14,8 @@ use rcgen::{
 };
 
 /// How long the certificates are good for, in hours, from a day ago: longer than anybody lets
-/// a demo run, and clocks may differ a little.
-const VALID: i64 = 24 * 30;
+/// a demo run, long enough that no expiry is told, and clocks may differ a little.
+const VALID: i64 = 24 * 60;
 
 /// A certificate and its key.
 #[derive(Debug, Clone)]
@@ -99,5 +99,15 @@ fn params(hosts: Vec<String>, name: &str) -> anyhow::Result<CertificateParams> {
 }
 
 fn write(path: &Path, pem: &str) -> anyhow::Result<()> {
-    std::fs::write(path, pem).with_context(|| format!("{}: cannot be written", path.display()))
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // The door refuses a key that others could read.
+    let file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(pem.as_bytes()))
+        .with_context(|| format!("{}: cannot be written", path.display()))
 }

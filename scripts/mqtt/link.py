@@ -35,9 +35,13 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self):
+        if self._server is None:
+            return
         self._server.close()
         await self.hold()
         self.cut()
+        # The connections' tasks end by themselves, given a moment.
+        await asyncio.sleep(0.05)
 
     def arm(self, after):
         """After so many more bytes, in both directions together, wherever in a packet that is: the future.
@@ -90,8 +94,12 @@ class Link:
         pair = (writer, upstream[1])
         self._pairs.add(pair)
         self.connections += 1
-        await asyncio.gather(self._pass("up", reader, upstream[1]), self._pass("down", upstream[0], writer))
-        self._pairs.discard(pair)
+        try:
+            await asyncio.gather(self._pass("up", reader, upstream[1]), self._pass("down", upstream[0], writer))
+        finally:
+            self._pairs.discard(pair)
+            for one in pair:
+                one.transport.abort()
 
     async def _pass(self, direction, reader, writer):
         try:

@@ -61,9 +61,14 @@ pub enum BenchError {
     /// The broker's settings cannot be used.
     #[error(transparent)]
     Mqtt(#[from] MqttError),
-    /// There is no connection, or no longer.
+    /// There is no connection to the broker.
     #[error("{0}; nothing was measured")]
-    Broker(String),
+    NoConnection(String),
+    /// The connection ended while something was measured.
+    #[error(
+        "{0}; or this client has no right to publish to doorward-bench/#, for which some brokers end the connection; nothing was measured"
+    )]
+    Interrupted(String),
     /// The broker does not take the messages.
     #[error(
         "the broker refused {topic}: {reason}; for the measurement, this client needs the right to publish to doorward-bench/#"

@@ -237,6 +237,7 @@ fn transactions(database: &Path) -> Option<u32> {
 /// The pump, and when it reported what.
 struct Sender {
     pump: PumpHandle,
+    is_connected: bool,
     events: Receiver<(Instant, PumpEvent)>,
 }
 
@@ -247,13 +248,18 @@ impl Sender {
             // Whoever measured has what it needs when it no longer listens.
             let _ = send.send((Instant::now(), event));
         })?;
-        Ok(Self { pump, events })
+        Ok(Self {
+            pump,
+            is_connected: false,
+            events,
+        })
     }
 
     /// Since when there is a connection: the pump hands over from there on.
     fn connected(&mut self) -> Result<Instant, BenchError> {
         loop {
             if let (at, PumpEvent::Connected { .. }) = self.next()? {
+                self.is_connected = true;
                 return Ok(at);
             }
         }
@@ -277,8 +283,11 @@ impl Sender {
     /// What would make the figures worthless is an error.
     fn next(&mut self) -> Result<(Instant, PumpEvent), BenchError> {
         match self.events.recv_timeout(PATIENCE) {
+            Ok((_, PumpEvent::Disconnected { error })) if self.is_connected => {
+                Err(BenchError::Interrupted(error.to_string()))
+            }
             Ok((_, PumpEvent::Disconnected { error })) => {
-                Err(BenchError::Broker(error.to_string()))
+                Err(BenchError::NoConnection(error.to_string()))
             }
             Ok((_, PumpEvent::Rejected { topic, reason, .. })) => {
                 Err(BenchError::Refused { topic, reason })

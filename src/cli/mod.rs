@@ -6,6 +6,7 @@
 
 mod alarms;
 mod bench;
+mod certs;
 mod command;
 mod completions;
 mod config;
@@ -54,7 +55,7 @@ Exit codes:
   2  wrong arguments
   3  the configuration was refused
   4  done in part: some images were refused or poses missed (enroll, identify, people reenroll),
-     or some of the wiring failed (gpio test)
+     some of the wiring failed (gpio test), or a certificate needs attention (certs status)
 
 First steps:
   doorward config default > doorward.toml
@@ -98,6 +99,7 @@ enum Verb {
     Topics(topics::Args),
     Models(models::Args),
     Bench(bench::Args),
+    Certs(certs::Args),
     Config(config::Args),
     Relay(relay::Args),
     Gpio(gpio::Args),
@@ -144,6 +146,7 @@ impl Cli {
             Verb::Topics(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
+            Verb::Certs(args) => args.run(&context),
             Verb::Config(args) => args.run(&context),
             Verb::Relay(args) => args.run(&context),
             Verb::Gpio(args) => args.run(&context),

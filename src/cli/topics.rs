@@ -74,10 +74,7 @@ impl Args {
                 door,
                 operators: self.operators,
                 viewers: self.viewers,
-                plain: config
-                    .commands
-                    .plain_client
-                    .filter(|_| config.commands.accept),
+                plain: config.commands.plain_client,
             };
             let rules = match broker {
                 Broker::Mosquitto => acl::mosquitto(&channels, &clients)?,

@@ -1,5 +1,6 @@
 //! What is wanted: a verb with its arguments, as they stand in a command.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, rfc3339_millis};
@@ -14,7 +15,7 @@ const LONGEST_BLINK: u32 = 300;
 const BLINK: u32 = 15;
 
 /// What an operator asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Release the door for one passage.
@@ -23,29 +24,32 @@ pub enum Command {
     Lock {},
     /// Choose the mode, or leave it to the schedule.
     Mode {
-        /// Which.
+        /// Which mode; `unlocked` needs an end.
         mode: ModeWord,
         /// When it ends by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
-        /// After how many seconds it ends by itself.
+        /// After how many seconds it ends by itself; not together with `until`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = LONGEST_MODE))]
         for_s: Option<u32>,
     },
     /// Take note of an alarm.
     Acknowledge {
-        /// Which.
+        /// Which alarm.
         alarm: Alarm,
         /// What there is to say about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(max = NOTE))]
         note: Option<String>,
     },
     /// Publish the newest picture.
     Snapshot {},
     /// Blink, so that somebody finds the device.
     Locate {
-        /// For how long.
+        /// For how many seconds; 15 when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = LONGEST_BLINK))]
         seconds: Option<u32>,
     },
     /// Read rules and files again.
@@ -53,7 +57,7 @@ pub enum Command {
 }
 
 /// A mode, or that the schedule governs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModeWord {
     /// Locked; released for those who are granted.

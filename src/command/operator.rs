@@ -14,6 +14,9 @@ pub struct Operator {
     pub key: PublicKey,
 }
 
+/// What [`is_name`] takes, as a pattern.
+pub(super) const NAME: &str = "^[A-Za-z0-9_.@-]{1,64}$";
+
 /// Whether this can be an operator's name: it becomes part of topics, and of what the record says of
 /// its authors.
 #[must_use]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Refusal;
@@ -21,7 +22,7 @@ const MAX_CORRELATION: usize = 128;
 const MAX_BYTES: usize = 8192;
 
 /// The answer to one command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandResult {
     /// The command's id, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +43,8 @@ pub struct CommandResult {
     pub verb: Option<CommandVerb>,
     /// Which door answers: its source.
     pub door: String,
-    /// When, by the door's clock (RFC 3339).
+    /// When, in UTC with milliseconds, by the door's clock.
+    #[schemars(extend("format" = "date-time"), regex(pattern = crate::event::wire::UTC_MILLIS))]
     pub time: String,
 }
 

@@ -7,6 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +22,17 @@ pub const MAX_BYTES: usize = 4096;
 const MAX_ID: usize = 64;
 
 /// What a command claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CommandClaims")]
 pub struct Claims<C> {
     /// The operator.
+    #[schemars(regex(pattern = super::operator::NAME))]
     pub iss: String,
     /// The one door it is for: its CloudEvents source, `/doorward/SITE/DOOR`.
     pub aud: String,
     /// Its id: the same operator never uses one twice.
+    #[schemars(regex(pattern = "^[!-~]{1,64}$"))]
     pub jti: String,
     /// When it was signed, in seconds since 1970.
     pub iat: i64,

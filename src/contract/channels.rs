@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::command::result;
 use crate::config::{CommandsConfig, Config, ResendDup, TelemetryConfig};
 use crate::event::wire::{CLOUDEVENTS_JSON, Qos, Wire};
 use crate::event::{Class, checkpoint};
@@ -182,6 +183,8 @@ pub fn channels(config: &Config, wire: &Wire) -> Vec<Channel> {
             )
         },
         Channel {
+            // Until the one after the next is due.
+            expiry_s: Some(2 * every_s),
             in_use: every_s > 0,
             ..sends(
                 "telemetry",
@@ -214,7 +217,9 @@ pub fn channels(config: &Config, wire: &Wire) -> Vec<Channel> {
             )
         },
         Channel {
-            in_use: *accept && plain_client.is_some(),
+            // At QoS 0 brokers keep nothing for a door that is away.
+            qos: Qos::AtMostOnce,
+            in_use: plain_client.is_some(),
             ..receives(
                 "plainCommand",
                 wire.plain_topic(plain_client.as_deref().unwrap_or("{client}")),
@@ -224,7 +229,8 @@ pub fn channels(config: &Config, wire: &Wire) -> Vec<Channel> {
             )
         },
         Channel {
-            in_use: *accept,
+            expiry_s: u32::try_from(result::LIFE.as_secs()).ok(),
+            in_use: *accept || plain_client.is_some(),
             ..sends(
                 "commandResult",
                 Class::Result,

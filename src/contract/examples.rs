@@ -6,20 +6,24 @@ use serde_json::Value;
 use uuid::{Builder, Uuid};
 
 use crate::clock::{Timestamp, rfc3339_millis};
+use crate::command::result::CommandResult;
+use crate::command::token::{self, Claims};
+use crate::command::{Command, ModeWord};
 use crate::event::chain::{ChainHash, Head, Link};
 use crate::event::checkpoint::Signer;
+use crate::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
 use crate::event::wire::{DoorSummary, Lock, QosPolicy, Wire};
 use crate::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
     DropReason, Event, Granted, Method, Mode, ModeSource, PersonId, PersonRef, Recorded,
     ReleaseCause, RestoredFrom, Role, RuleChange, RuleKind, SecureCause,
 };
+use crate::keys::{SigningKey, pem_of_seed};
 
 /// 3 February 2026, 08:00 UTC, in milliseconds since 1970.
 const MORNING: i64 = 1_770_105_600_000;
 /// Number of the first example.
 const FIRST: u64 = 1041;
-
 /// One recorded event of every kind, in the order of [`KINDS`](crate::event::KINDS).
 #[must_use]
 pub fn examples() -> Vec<Recorded> {
@@ -54,17 +58,108 @@ pub(super) fn state() -> Value {
     serde_json::to_value(summary).unwrap_or_default()
 }
 
+/// What operators ask for, signed with a key that everybody knows.
+pub(super) fn commands() -> Vec<Value> {
+    let wanted = [
+        Command::Unlock {},
+        Command::Mode {
+            mode: ModeWord::Lockdown,
+            until: None,
+            for_s: Some(3_600),
+        },
+        Command::Acknowledge {
+            alarm: Alarm::HeldOpen,
+            note: Some("the post".into()),
+        },
+    ];
+    let Ok(key) = SigningKey::from_pem(&known_key()) else {
+        return Vec::new();
+    };
+    let signed = (1..).zip(wanted).filter_map(|(number, cmd)| {
+        let claims = Claims {
+            iss: "alice".into(),
+            aud: home().source,
+            jti: id(number).to_string(),
+            iat: at(0).as_second(),
+            exp: at(30).as_second(),
+            cmd,
+        };
+        token::sign(&key, &claims).ok()
+    });
+    signed.map(Value::from).collect()
+}
+
+/// How commands can end.
+pub(super) fn results() -> Vec<Value> {
+    let command = id(2).to_string();
+    let executed = CommandResult::executed(
+        &home(),
+        &command,
+        "alice",
+        CommandVerb::Mode,
+        Some("lockdown until 2026-02-03T09:00:00.000Z".into()),
+        at(1),
+    );
+    let refused = CommandResult {
+        ok: false,
+        reason: Some(CommandRefusal::Expired),
+        detail: Some("its time is over".into()),
+        ..executed.clone()
+    };
+    let results = [executed, refused].map(serde_json::to_value);
+    results.into_iter().flatten().collect()
+}
+
+/// Telemetry of a quiet minute.
+pub(super) fn telemetry() -> Value {
+    let stage = |runs, mean_ms, max_ms| {
+        Some(StageTime {
+            runs,
+            mean_ms,
+            max_ms,
+        })
+    };
+    let telemetry = Telemetry {
+        time: at(60),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: 86_400,
+        camera_fps: 14.9,
+        vision: VisionTimes {
+            frame: stage(894, 8.2, 61.5),
+            detect: stage(121, 22.4, 31.0),
+            ..VisionTimes::default()
+        },
+        cpu_celsius: Some(51.2),
+        memory_bytes: Some(163_577_856),
+        outbox: OutboxGauge {
+            queued: 2,
+            under_way: 1,
+            refused: 0,
+            bytes: 2_214,
+        },
+        dropped: vec![DroppedTotal {
+            class: Class::Telemetry,
+            reason: DropReason::Limit,
+            messages: 1_440,
+        }],
+    };
+    serde_json::to_value(telemetry).unwrap_or_default()
+}
+
 /// A checkpoint, signed with a key that everybody knows.
 pub(super) fn checkpoint() -> Value {
-    // PKCS#8 of a seed that is all sevens.
-    let key = crate::keys::pem_of_seed(&[7; 32]);
     let head = Head {
         seq: FIRST,
         hash: ChainHash([0xab; 32]),
     };
-    let token = Signer::from_pem(home().source, &key)
+    let token = Signer::from_pem(home().source, &known_key())
         .and_then(|signer| signer.sign(&signer.claims(&head, FIRST, at(0))));
     token.map(Value::from).unwrap_or_default()
+}
+
+/// The PEM of a key whose seed is all sevens.
+fn known_key() -> String {
+    pem_of_seed(&[7; 32])
 }
 
 fn home() -> Wire {

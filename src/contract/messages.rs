@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::channels::Carries;
 use super::examples::{self, as_sent};
 use super::schemas::Schemas;
+use crate::command::Command;
+use crate::command::result::CommandResult;
+use crate::command::token::Claims;
+use crate::event::telemetry::Telemetry;
 use crate::event::wire::{Availability, CLOUDEVENTS_JSON, DoorSummary};
 use crate::event::{checkpoint, wire};
 
@@ -63,6 +67,15 @@ pub(super) fn messages(schemas: &mut Schemas) -> Vec<Message> {
             examples: vec![examples::checkpoint()],
         },
         Message {
+            name: "telemetry".into(),
+            title: "Telemetry".into(),
+            about: "Numbers about the device and the service since the message before; one may be missing.".into(),
+            carries: Carries::Telemetry,
+            content_type: "application/json",
+            payload: schemas.of::<Telemetry>(),
+            examples: vec![examples::telemetry()],
+        },
+        Message {
             name: "snapshot".into(),
             title: "Snapshot".into(),
             about: "The last visitor, as a JPEG file; the broker forgets it by itself.".into(),
@@ -77,6 +90,27 @@ pub(super) fn messages(schemas: &mut Schemas) -> Vec<Message> {
                 }),
             ),
             examples: Vec::new(),
+        },
+        Message {
+            name: "command".into(),
+            title: "Command".into(),
+            about: "What an operator asks for, as a JWS (compact, EdDSA) signed with their key: for one door, valid for a minute at most, taken once.".into(),
+            carries: Carries::Command,
+            content_type: checkpoint::CONTENT_TYPE,
+            payload: {
+                let claims = schemas.of::<Claims<Command>>();
+                schemas.named("SignedCommand", token("A signed command.", claims))
+            },
+            examples: examples::commands(),
+        },
+        Message {
+            name: "commandResult".into(),
+            title: "Result of a command".into(),
+            about: "What became of a command; a courtesy that may be missing. The record has `command.executed` and `command.refused`.".into(),
+            carries: Carries::CommandResult,
+            content_type: "application/json",
+            payload: schemas.of::<CommandResult>(),
+            examples: examples::results(),
         },
         Message {
             name: "plainCommand".into(),

@@ -6,22 +6,23 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::wire::millis;
+use super::wire::{UTC_MILLIS, millis};
 use super::{Class, DropReason};
 use crate::clock::Timestamp;
 
 /// How the door does.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Telemetry {
-    /// When this was so.
+    /// When this was so, in UTC with milliseconds.
     #[serde(serialize_with = "millis")]
-    #[schemars(with = "Timestamp")]
+    #[schemars(regex(pattern = UTC_MILLIS))]
     pub time: Timestamp,
     /// Version of the software.
     pub version: &'static str,
     /// Seconds since the service started.
     pub uptime_s: u64,
     /// Frames a second from the camera; 0 when none come.
+    #[schemars(range(min = 0.0))]
     pub camera_fps: f64,
     /// What looking at frames took.
     pub vision: VisionTimes,
@@ -63,8 +64,10 @@ pub struct StageTime {
     /// How often.
     pub runs: u64,
     /// Milliseconds, on average.
+    #[schemars(range(min = 0.0))]
     pub mean_ms: f64,
     /// Milliseconds, at most.
+    #[schemars(range(min = 0.0))]
     pub max_ms: f64,
 }
 
@@ -85,10 +88,8 @@ pub struct OutboxGauge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DroppedTotal {
     /// Which class.
-    #[schemars(with = "String")]
     pub class: Class,
     /// Why.
-    #[schemars(with = "String")]
     pub reason: DropReason,
     /// How many messages.
     pub messages: u64,

@@ -11,7 +11,8 @@ use super::{Class, Event, Recorded};
 use crate::clock::{Timestamp, rfc3339_millis};
 
 /// A time in UTC with milliseconds, as a pattern.
-const UTC_MILLIS: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$";
+pub(crate) const UTC_MILLIS: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$";
 
 /// Content type of every event (CloudEvents, structured mode).
 pub const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";

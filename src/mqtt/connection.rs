@@ -5,7 +5,7 @@
 //! neither is ever cancelled while the connection lives, since a cancelled write could leave a
 //! packet unsent that is recorded as sent: the client's event loop, and the feeder.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use super::ledger::{Limits, Outcome};
 use super::pump::{Incoming, Stop};
 use super::report::Reporter;
 use super::session::Shared;
-use super::settings::PumpConfig;
+use super::settings::{PumpConfig, Subscription};
+use super::version;
 use crate::config::Protocol;
 use crate::event::wire::{Availability, Qos};
 
@@ -95,6 +96,7 @@ impl Link {
             reporter: RefCell::new(&mut self.reporter),
             progress: Notify::new(),
             connected: RefCell::new(None),
+            accepted: Cell::new(false),
             start,
             cleared: RefCell::new(&mut self.cleared),
         };
@@ -110,8 +112,7 @@ impl Link {
             () = self.config.watched.renewed() => Ended::Rebuild,
         };
         let connected = *live.connected.borrow();
-        let polite = matches!(ended, Ended::Rebuild)
-            || (matches!(ended, Ended::Stopped) && connected.is_some());
+        let polite = !matches!(ended, Ended::Failed(_)) && live.accepted.get();
         if polite && !matches!(*self.stopping.borrow(), Stop::Now) {
             live.goodbye(&client, &mut poller).await;
         }
@@ -128,6 +129,8 @@ pub(super) struct Live<'a> {
     pub progress: Notify,
     /// Since when the broker accepts us.
     pub connected: RefCell<Option<Instant>>,
+    /// The broker has said yes, also if only to be left again.
+    accepted: Cell<bool>,
     start: Start,
     cleared: RefCell<&'a mut bool>,
 }
@@ -156,6 +159,9 @@ impl Live<'_> {
             } else {
                 self.take(seen);
             }
+            if let Some(pkid) = self.session.lock().mistaken() {
+                return Ended::Failed(LinkError::WrongAnswer(pkid));
+            }
             if self.session.lock().needs_rebuild() {
                 debug!(target: "doorward::mqtt", "the broker holds messages that await their release; connecting again to release them");
                 return Ended::Rebuild;
@@ -167,6 +173,7 @@ impl Live<'_> {
     /// the stored session cannot be resumed within what the broker allows now, or (MQTT 3.1.1)
     /// the broker has to be cleared first.
     fn accepted(&self, session_present: bool, limits: Limits) -> Result<bool, LinkError> {
+        self.accepted.set(true);
         // A session of which we know nothing: its packet ids would be taken for repetitions.
         let unknown = session_present && self.start == Start::Fresh;
         **self.cleared.borrow_mut() = self.start == Start::Clear;
@@ -201,14 +208,25 @@ impl Live<'_> {
 
     /// Asks for our topics, also in a session that had them: the configuration may have changed.
     fn subscribe<C: Client>(&self, client: &C) {
-        let topics = &self.config.subscriptions;
-        if !topics.is_empty() && client.subscribe(topics).is_err() {
+        let topics = self.topics();
+        if !topics.is_empty() && client.subscribe(&topics).is_err() {
             let names: Vec<_> = topics.iter().map(|wanted| wanted.topic.as_str()).collect();
             let topics = names.join(", ");
             self.reporter
                 .borrow_mut()
                 .unsubscribed(&topics, "not valid in MQTT");
         }
+    }
+
+    fn topics(&self) -> Vec<Subscription> {
+        let mut topics = self.config.subscriptions.clone();
+        if self.session.lock().wants_version() {
+            topics.push(Subscription {
+                topic: version::TOPIC.to_owned(),
+                qos: Qos::AtMostOnce,
+            });
+        }
+        topics
     }
 
     /// Takes in what the client saw.
@@ -238,10 +256,14 @@ impl Live<'_> {
     }
 
     fn subscribed(&self, answers: Vec<Option<String>>) {
-        for (wanted, refused) in self.config.subscriptions.iter().zip(answers) {
-            if let Some(reason) = refused {
-                let mut reporter = self.reporter.borrow_mut();
-                reporter.unsubscribed(&wanted.topic, &reason);
+        for (wanted, refused) in self.topics().iter().zip(answers) {
+            let topic = &wanted.topic;
+            match refused {
+                Some(reason) if topic == version::TOPIC => {
+                    debug!(target: "doorward::mqtt", reason, "the broker does not tell its version");
+                }
+                Some(reason) => self.reporter.borrow_mut().unsubscribed(topic, &reason),
+                None => {}
             }
         }
     }
@@ -253,8 +275,28 @@ impl Live<'_> {
         let mut wanted = self.config.subscriptions.iter();
         if wanted.any(|wanted| wanted.topic == *topic) {
             self.reporter.borrow_mut().received(message);
+        } else if version::is_told_on(&message.topic) {
+            self.version_told(&message.payload);
         } else {
             debug!(target: "doorward::mqtt", topic = message.topic, "not asked for (any more)");
+        }
+    }
+
+    fn version_told(&self, version: &[u8]) {
+        let Some(drops) = version::drops_repetitions(version) else {
+            return;
+        };
+        match self.session.lock().told(drops) {
+            Ok(true) => info!(
+                target: "doorward::mqtt",
+                version = %String::from_utf8_lossy(version),
+                "this broker drops a message that says it is a repetition when it has not seen the first copy; repetitions do not say so from now on"
+            ),
+            Ok(false) => {}
+            // Told again within a minute.
+            Err(error) => {
+                debug!(target: "doorward::mqtt", "the broker's version is not recorded yet: {error}")
+            }
         }
     }
 

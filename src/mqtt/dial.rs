@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, lookup_host};
 
 /// How long one address may take to answer.
@@ -22,6 +23,20 @@ pub(super) enum DialError {
         address: SocketAddr,
         source: io::Error,
     },
+}
+
+/// Connects for as long as the connection lives: it is given up when what was sent is not
+/// acknowledged within `patience`. On a link that swallows everything, a write would otherwise be
+/// repeated for a quarter of an hour, and no ping would be asked for meanwhile.
+pub(super) async fn dial_for_long(
+    host: String,
+    port: u16,
+    patience: Duration,
+) -> io::Result<TcpStream> {
+    let stream = dial(host, port).await?;
+    let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(&stream, patience)?;
+    Ok(stream)
 }
 
 /// Connects to the first address of `host` that answers.

@@ -90,8 +90,8 @@ impl<C: Client> Feeder<'_, C> {
         }
     }
 
-    /// The quiet half second: commits answers, looks for foreign rows and for a broker that
-    /// answers pings but no messages.
+    /// The quiet half second: commits answers, looks for foreign rows, for the end of a pause,
+    /// and for a broker that answers pings but no messages.
     fn look(&self) -> Result<bool, LinkError> {
         let mut ledger = self.live.session.lock();
         ledger.flush()?;
@@ -103,7 +103,8 @@ impl<C: Client> Feeder<'_, C> {
         {
             return Err(LinkError::Unresponsive);
         }
-        Ok(ledger.changed_elsewhere()?)
+        let resumes = ledger.pause_has_ended();
+        Ok(ledger.changed_elsewhere()? || resumes)
     }
 
     /// Waits for the stop, then brings the connection down.

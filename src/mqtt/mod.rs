@@ -27,12 +27,14 @@ mod fate;
 mod feeder;
 mod ledger;
 mod message;
+mod network;
 pub mod pump;
 mod report;
 pub mod request;
 mod session;
 mod settings;
 pub mod tls;
+mod version;
 
 pub use credentials::Credentials;
 pub use failure::Failure;

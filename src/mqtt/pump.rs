@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
@@ -17,6 +17,7 @@ use super::connection::{self, Ended};
 use super::credentials::Credentials;
 use super::failure::{self, Failure, LinkError};
 use super::ledger::{Ledger, Owner};
+use super::network::Network;
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
@@ -27,6 +28,10 @@ use crate::store::outbox::Outbox;
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// How long the runtime may take to let go of a name that is just being resolved.
 const RUNTIME_GRACE: Duration = Duration::from_millis(200);
+
+/// How often the network is looked at while there is no connection. No less than a second: a
+/// broker that is still busy with the end of the last connection must not be asked earlier.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the service learns from the pump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,15 +115,15 @@ impl PumpHandle {
     }
 
     /// The same for a thread of its own, which may outlive the pump: then nobody is woken.
-    #[must_use]
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let wake = Arc::clone(&self.wake);
         move || wake.notify_one()
     }
 
-    /// Reads the files named in `[mqtt]` again, now. Never blocks.
-    pub fn reload(&self) {
-        self.credentials.reload();
+    /// What makes the pump read the files named in `[mqtt]` again, now; for another thread.
+    pub fn reloader(&self) -> impl Fn() + Send + use<> {
+        let credentials = Arc::clone(&self.credentials);
+        move || credentials.reload()
     }
 
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
@@ -170,7 +175,7 @@ pub fn spawn(
         protocol: config.protocol,
         client_id: config.client_id.clone(),
     };
-    let ledger = Ledger::new(outbox, owner);
+    let ledger = Ledger::new(outbox, owner, config.resend_dup);
     let credentials = Arc::clone(&config.watched);
     let pump = Pump {
         link: connection::Link {
@@ -208,6 +213,7 @@ impl Pump {
         let mut backoff = Backoff::new(link.config.retry);
         while *link.stopping.borrow() == Stop::No {
             let end = link.run().await;
+            let mut eager = false;
             let wait = match end.ended {
                 Ended::Stopped => break,
                 Ended::Rebuild => link.config.retry.first,
@@ -217,12 +223,17 @@ impl Pump {
                     if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
                         backoff.reset();
                     }
-                    if error.is_unusable_session()
-                        && let Err(error) = link.session.lock().forget_session()
-                    {
+                    if error.is_too_large() {
+                        let refused = link.session.lock().too_large();
+                        refused.into_iter().for_each(|o| link.reporter.ended(o));
+                    }
+                    // What came in waits in the broker's session and would come again for ever.
+                    let give_up = error.is_unusable_session() || error.is_flooded();
+                    if give_up && let Err(error) = link.session.lock().forget_session() {
                         warn!(target: "doorward::mqtt", "the unusable session cannot be given up yet: {error}");
                     }
                     let wait = backoff.next(&failure);
+                    eager = matches!(failure, Failure::Network(_));
                     link.reporter.disconnected(failure, &detail(&error), wait);
                     wait
                 }
@@ -234,6 +245,9 @@ impl Pump {
             let first = link.config.retry.first;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = network_returns(), if eager => {
+                    debug!(target: "doorward::mqtt", "the network has changed; connecting at once");
+                }
                 // What was refused may be accepted now.
                 () = async {
                     link.config.watched.renewed().await;
@@ -246,6 +260,20 @@ impl Pump {
             warn!(target: "doorward::mqtt", "acknowledgements are not recorded, so messages may be sent again: {error}");
         }
         info!(target: "doorward::mqtt", "stopped");
+    }
+}
+
+/// Until there is more of a network than there was: never sooner than [`LOOK`] after the attempt
+/// that failed.
+async fn network_returns() {
+    let mut before = Network::now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = Network::now();
+        if now.has_more_than(&before) {
+            return;
+        }
+        before = now;
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use super::failure::Failure;
-use super::ledger::Outcome;
+use super::ledger::{End, Outcome};
 use super::pump::{Incoming, PumpEvent};
 
 /// Speaks for one pump.
@@ -77,10 +77,10 @@ impl Reporter {
             topic,
             qos,
             pkid,
-            refused,
+            end,
         } = outcome;
-        let event = match refused {
-            None => {
+        let event = match end {
+            End::Delivered => {
                 let id = event_id.map(tracing::field::display);
                 debug!(target: "doorward::mqtt", event_id = id, topic, qos = u8::from(qos), seq, pkid, "delivered");
                 PumpEvent::Delivered {
@@ -90,7 +90,7 @@ impl Reporter {
                     qos,
                 }
             }
-            Some(reason) => {
+            End::Refused(reason) => {
                 if self.refusals.insert((topic.clone(), reason.clone())) {
                     error!(target: "doorward::mqtt", seq, topic, reason, "a message was refused and is set aside");
                 } else {
@@ -102,6 +102,15 @@ impl Reporter {
                     topic,
                     reason,
                 }
+            }
+            End::Postponed { reason, pause } => {
+                let pause_s = pause.as_secs();
+                if self.refusals.insert((topic.clone(), reason.clone())) {
+                    warn!(target: "doorward::mqtt", seq, topic, reason, pause_s, "the broker does not take a message for now; nothing is sent for a while, then it is sent again");
+                } else {
+                    debug!(target: "doorward::mqtt", seq, topic, reason, pause_s, "still not taken");
+                }
+                return;
             }
         };
         (self.on_event)(event);

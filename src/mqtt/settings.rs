@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::credentials::Credentials;
 use super::tls::{Tls, TlsFileError};
 use crate::certs::pem::FileError;
-use crate::config::{Config, MqttConfig, Protocol};
+use crate::config::{Config, MqttConfig, Protocol, ResendDup};
 use crate::event::wire::{Qos, Wire};
 use crate::store::StoreError;
 
@@ -120,6 +120,8 @@ pub struct PumpConfig {
     pub endpoint: Endpoint,
     /// Which version of MQTT is spoken.
     pub protocol: Protocol,
+    /// Whether messages that are sent again say so.
+    pub resend_dup: ResendDup,
     /// Unique on the broker.
     pub client_id: String,
     /// User name and password.
@@ -138,8 +140,8 @@ pub struct PumpConfig {
     pub wire: Wire,
     /// When to connect again.
     pub retry: Retry,
-    /// The files behind `endpoint.tls` and the password; [`PumpConfig::refresh`] takes over what is
-    /// new in them.
+    /// The files behind `endpoint.tls` and the password; what is new in them is taken over before
+    /// each connection.
     pub watched: Arc<Credentials>,
 }
 
@@ -161,6 +163,7 @@ impl PumpConfig {
             database: config.store.path.clone(),
             endpoint,
             protocol: mqtt.protocol,
+            resend_dup: mqtt.resend_dup,
             client_id: mqtt
                 .client_id
                 .clone()

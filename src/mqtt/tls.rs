@@ -2,7 +2,7 @@
 //!
 //! TLS 1.3 through rustls with ring, and 1.2 where `mqtt.tls_min` allows it. A private CA replaces
 //! the system's roots, it does not add to them. Verification is never switched off: what is put
-//! before the verifier ([`Witness`]) only watches.
+//! before the verifier only watches.
 
 mod witness;
 

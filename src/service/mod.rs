@@ -187,11 +187,11 @@ async fn supervise(
 
     let to_tell = to_keeper.clone();
     let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
-    let mut watched = None;
+    let mut certificates = Certificates::new(None);
     let pump = match &config.mqtt {
         Some(_) => {
             let settings = PumpConfig::from_config(config)?;
-            watched = Some(Arc::clone(&settings.watched));
+            certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
             Some(mqtt::spawn(settings, move |event| match event {
                 PumpEvent::Received(incoming) => mailbox.put(incoming),
                 event => tell_status(&event, &to_tell),
@@ -199,7 +199,6 @@ async fn supervise(
         }
         None => None,
     };
-    let certificates = Certificates::new(watched.clone());
     let waker = || -> Box<dyn Fn() + Send> {
         match &pump {
             Some(pump) => Box::new(pump.waker()),
@@ -221,6 +220,9 @@ async fn supervise(
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     keeper.set_snapshots(snapshots);
+    if let Some(pump) = &pump {
+        keeper.on_reload(Box::new(pump.reloader()));
+    }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {
             photographer.run();
@@ -229,9 +231,6 @@ async fn supervise(
     }
     if let Some(recovery) = &recovery {
         keeper.recovered(recovery);
-    }
-    if let Some(watched) = watched {
-        keeper.on_reload(Box::new(move || watched.reload()));
     }
     keeper.begin()?;
     let ending = notices.clone();

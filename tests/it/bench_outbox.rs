@@ -44,9 +44,9 @@ fn every_qos_is_measured_below_a_topic_of_its_own() {
         for rate in ["recorded_per_second", "drained_per_second"] {
             assert!(measured[rate].as_f64().unwrap() > 0.0, "{measured}");
         }
-        // At QoS 2 no event is let go before two commits, which several may share.
+        // At QoS 0 what has been sent is noted when there is time.
         let commits = measured["commits_per_event"].as_f64().unwrap();
-        assert!(commits > 0.0, "{measured}");
+        assert!(commits > 0.0 || qos == "0", "{measured}");
     }
     wait_for("the events", Duration::from_secs(20), || {
         everything.payloads("/event/access").len() == 3 * 45

@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use doorward::audit;
 use doorward::clock::Timestamp;
+use doorward::command::{self, result::CommandResult};
 use doorward::contract::acl::{self, Clients};
-use doorward::contract::{self, examples};
-use doorward::event::wire::{DoorSummary, Lock};
+use doorward::contract::{self, Carries, Direction, examples};
+use doorward::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
     DropReason, Event, Granted, KINDS, Method, Mode, ModeSource, PersonId, PersonRef, ReleaseCause,
     RestoredFrom, Role, RuleChange, RuleKind, SecureCause, Severity,
 };
+use doorward::mqtt::PumpConfig;
 use doorward::vision::QualityProblem;
 use serde_json::{Value, json};
 
 use crate::support::broker::Broker;
 use crate::support::contract::{BASE, Contract, path};
 use crate::support::door::{Door, doorward, stderr};
+use crate::support::pki::write_secret;
 use crate::support::sender::{SOON, Sender};
 use crate::support::subscriber::{Login, Message, Subscriber};
 use crate::support::wait_for;
@@ -61,6 +65,51 @@ fn every_topic_has_messages_and_every_message_has_a_topic() {
 }
 
 #[test]
+fn the_page_for_people_names_every_topic_type_and_field() {
+    let contract = Contract::open();
+    let page = path().with_file_name("events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let row = |name: &str| {
+        let mut rows = page.lines().filter(|line| line.starts_with('|'));
+        rows.find(|line| line.contains(&format!("`{name}`")))
+            .unwrap_or_else(|| panic!("docs/events.md does not name {name}"))
+    };
+    let channels = contract.document["channels"].as_object().unwrap().values();
+    for channel in channels {
+        let address = channel["address"].as_str().unwrap();
+        let address = address.trim_start_matches("doorward/{site}/{door}/");
+        row(&address.replace("{client}", "<client>"));
+    }
+    let fields_are_named = |name: &str, schema: &str| {
+        let schema = contract.resolve(schema);
+        let required = schema["required"].as_array();
+        for field in schema["properties"].as_object().unwrap().keys() {
+            let always = required.is_some_and(|names| names.contains(&field.as_str().into()));
+            let found = if always {
+                format!(" `{field}`")
+            } else {
+                format!("*`{field}`*")
+            };
+            let mut rows = page.lines().filter(|line| line.starts_with('|'));
+            let row = rows
+                .rfind(|line| line.contains(&format!("`{name}`")))
+                .unwrap();
+            assert!(row.contains(&found), "docs/events.md, {name}: {found}");
+        }
+    };
+    for kind in KINDS {
+        row(kind);
+        let message = format!("doorward.{kind}.v1");
+        let payload = &contract.document["components"]["messages"][&message]["payload"];
+        let data = payload["allOf"][1]["properties"]["data"]["$ref"].as_str();
+        fields_are_named(kind, data.unwrap());
+    }
+    fields_are_named("state", "#/components/schemas/DoorSummary");
+    fields_are_named("telemetry", "#/components/schemas/Telemetry");
+    fields_are_named("commandResult", "#/components/schemas/CommandResult");
+}
+
+#[test]
 fn every_example_fits_its_own_schema() {
     let contract = Contract::closed();
     for (name, message) in contract.document["components"]["messages"]
@@ -88,21 +137,27 @@ fn rules(door: &Sender) -> String {
 #[test]
 fn what_a_door_publishes_is_what_the_document_says() {
     let mut door = Sender::new();
+    door.config.telemetry.snapshots = true;
     let broker = Broker::builder(&door.pki)
         .user("door", "secret")
         .user("viewer", "watching")
+        .user("operator", "asking")
         .acl(&rules(&door))
         .start();
     let password = door.folder().join("password");
-    std::fs::write(&password, "secret\n").unwrap();
+    write_secret(&password, "secret\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());
-    let login = Login {
-        user: Some(("viewer", "watching")),
+    let login = |user, password, at_most_once| Login {
+        user: Some((user, password)),
+        at_most_once,
         ..Login::default()
     };
-    let viewer = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login);
+    let login_operator = login("operator", "asking", false);
+    let operator = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login_operator);
+    let login_viewer = login("viewer", "watching", true);
+    let viewer = Subscriber::start(broker.port, Some(&door.pki), "doorward/#", &login_viewer);
 
     let mut events: Vec<Event> = examples().into_iter().map(|one| one.event).collect();
     events.extend(extremes());
@@ -123,12 +178,27 @@ fn what_a_door_publishes_is_what_the_document_says() {
         pump.handle.wake();
         door.drained(SOON);
     }
+    let results = results();
+    let mut others = vec![telemetry(false), telemetry(true), picture()];
+    others.extend(results.iter().cloned());
+    for publication in &others {
+        store.publish_newest(publication).unwrap();
+        pump.handle.wake();
+        door.drained(SOON);
+    }
     pump.handle.shutdown(SOON);
-    // `online`, `stopped`; each event; the checkpoint; each summary.
-    let expected = 2 + events.len() + 1 + summaries().len();
-    wait_for("everything", SOON, || viewer.messages().len() >= expected);
-    let messages = viewer.messages();
+    // `online`, `stopped`; each event; the checkpoint; each summary; what is no event.
+    let expected = 2 + events.len() + 1 + summaries().len() + others.len();
+    wait_for("everything", SOON, || {
+        operator.messages().len() >= expected && viewer.messages().len() >= expected - results.len()
+    });
+    let messages = operator.messages();
     assert_eq!(messages.len(), expected);
+    let seen = viewer.messages();
+    assert!(
+        seen.iter()
+            .all(|message| !message.topic.contains("/command"))
+    );
 
     let contract = Contract::closed();
     for message in &messages {
@@ -302,6 +372,90 @@ fn required(contract: &Contract, name: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_door_subscribes_to_what_the_table_says() {
+    let mut door = Sender::new().towards("mqtts://localhost");
+    for (accept, plain) in [
+        (true, None),
+        (true, Some("hass")),
+        (false, Some("hass")),
+        (false, None),
+    ] {
+        door.config.commands.accept = accept;
+        door.config.commands.plain_client = plain.map(str::to_owned);
+        let channels = contract::channels(&door.config, &door.config.wire().unwrap());
+        let table: Vec<_> = channels
+            .into_iter()
+            .filter(|channel| channel.in_use && channel.direction == Direction::Receives)
+            .filter(|channel| channel.carries != Carries::BrokerVersion)
+            .map(|channel| (channel.topic, channel.qos))
+            .collect();
+        let pump = PumpConfig::from_config(&door.config).unwrap();
+        let wanted = pump.subscriptions.into_iter();
+        let wanted: Vec<_> = wanted.map(|wanted| (wanted.topic, wanted.qos)).collect();
+        assert_eq!(table, wanted);
+    }
+}
+
+#[test]
+fn commands_of_every_verb_fit_and_what_the_door_refuses_does_not() {
+    let contract = Contract::closed();
+    let signed = |cmd: &Value, more: &Value| {
+        let mut claims = json!({
+            "iss": "ada", "aud": "/doorward/home/front", "jti": "1", "iat": 1, "exp": 61, "cmd": cmd,
+        });
+        let more = more.as_object().unwrap().clone();
+        claims.as_object_mut().unwrap().extend(more);
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        let key = jsonwebtoken::EncodingKey::from_secret(b"any");
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    };
+    let fits = |cmd: &Value, more: &Value| {
+        contract
+            .check_payload("command", &signed(cmd, more).into())
+            .is_ok()
+    };
+    let reads = |cmd: &Value| serde_json::from_value::<command::Command>(cmd.clone()).is_ok();
+    let none = json!({});
+    for cmd in [
+        json!({"verb": "unlock"}),
+        json!({"verb": "lock"}),
+        json!({"verb": "mode", "mode": "schedule"}),
+        json!({"verb": "mode", "mode": "unlocked", "until": "2026-02-03T09:00:00Z"}),
+        json!({"verb": "mode", "mode": "lockdown", "for_s": 60}),
+        json!({"verb": "acknowledge", "alarm": "duress"}),
+        json!({"verb": "acknowledge", "alarm": "tamper", "note": "x".repeat(200)}),
+        json!({"verb": "snapshot"}),
+        json!({"verb": "locate"}),
+        json!({"verb": "locate", "seconds": 300}),
+        json!({"verb": "reload"}),
+    ] {
+        assert!(reads(&cmd) && fits(&cmd, &none), "{cmd}");
+    }
+    for cmd in [
+        json!({"verb": "open"}),
+        json!({"verb": "unlock", "for_s": 9}),
+        json!({"verb": "mode"}),
+        json!({"verb": "mode", "mode": "party"}),
+        json!({"verb": "acknowledge"}),
+        json!({"verb": "locate", "seconds": -1}),
+        json!({"mode": "normal"}),
+        json!("unlock"),
+    ] {
+        assert!(!reads(&cmd) && !fits(&cmd, &none), "{cmd}");
+    }
+    let unlock = json!({"verb": "unlock"});
+    for claim in [
+        json!({"iss": "a/#"}),
+        json!({"jti": ""}),
+        json!({"jti": "a b"}),
+        json!({"exp": "61"}),
+        json!({"nbf": 1}),
+    ] {
+        assert!(!fits(&unlock, &claim), "{claim}");
+    }
+}
+
+#[test]
 fn what_this_door_uses_is_printed_with_what_its_broker_must_allow() {
     let door = Door::new("");
     let output = door.run(&["topics"]);
@@ -366,7 +520,7 @@ fn what_this_door_uses_is_printed_with_what_its_broker_must_allow() {
         .split("user wall\n")
         .nth(1)
         .unwrap()
-        .split("user ")
+        .split("\n\n")
         .next()
         .unwrap();
     assert!(wall.contains("topic read a/b/c/alarm\n"), "{wall}");
@@ -483,6 +637,87 @@ fn summaries() -> Vec<DoorSummary> {
     ]
 }
 
+/// Telemetry with as little and as much as there can be.
+fn telemetry(full: bool) -> Publication {
+    let stage = full.then_some(StageTime {
+        runs: u64::MAX,
+        mean_ms: f64::MAX,
+        max_ms: 0.1 + 0.2,
+    });
+    let total = |class, reason| DroppedTotal {
+        class,
+        reason,
+        messages: u64::MAX,
+    };
+    let limit = classes().map(|class| total(class, DropReason::Limit));
+    let telemetry = Telemetry {
+        time: Timestamp::now(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: 0,
+        camera_fps: 0.0,
+        vision: VisionTimes {
+            frame: stage,
+            detect: stage,
+            examine: stage,
+            embed: stage,
+            liveness: stage,
+        },
+        cpu_celsius: full.then_some(-40.5),
+        memory_bytes: full.then_some(u64::MAX),
+        outbox: OutboxGauge {
+            queued: u64::MAX,
+            under_way: 0,
+            refused: 0,
+            bytes: u64::MAX,
+        },
+        dropped: if full { limit.to_vec() } else { Vec::new() },
+    };
+    let soon = Timestamp::now() + SOON;
+    Sender::new()
+        .config
+        .wire()
+        .unwrap()
+        .telemetry(&telemetry, soon)
+        .unwrap()
+}
+
+/// Results with as little and as much as there can be, one of them where its sender asked for it.
+fn results() -> Vec<Publication> {
+    let wire = Sender::new().config.wire().unwrap();
+    let now = Timestamp::now();
+    let verb = CommandVerb::Unlock;
+    let executed = CommandResult::executed(&wire, "7", "ada", verb, None, now);
+    let refused = CommandResult {
+        id: None,
+        ok: false,
+        reason: Some(CommandRefusal::Malformed),
+        detail: Some(somebody().name),
+        operator: None,
+        verb: None,
+        ..executed.clone()
+    };
+    let own = wire.topic(Class::Result);
+    let private = format!("{own}/ada/7");
+    [
+        (own.clone(), &executed),
+        (private, &executed),
+        (own, &refused),
+    ]
+    .into_iter()
+    .map(|(topic, result)| result.publication(&wire, topic, Some(b"c"), now).unwrap())
+    .collect()
+}
+
+/// Stands in for a picture: a subscriber that reads lines cannot read one.
+fn picture() -> Publication {
+    let soon = Timestamp::now() + SOON;
+    Sender::new()
+        .config
+        .wire()
+        .unwrap()
+        .snapshot(b"JPEG".to_vec(), soon)
+}
+
 /// A person with a name that is hard on everything between here and there.
 fn somebody() -> PersonRef {
     PersonRef {
@@ -529,6 +764,16 @@ fn extremes() -> Vec<Event> {
             similarity: Some(-0.000_04),
             liveness: Some(0.000_04),
             ..denied(DenyReason::SpoofSuspected)
+        }),
+        Event::AccessDenied(Denied {
+            similarity: Some(1.000_01),
+            liveness: Some(1.0),
+            ..denied(DenyReason::Ambiguous)
+        }),
+        Event::AccessDenied(Denied {
+            similarity: Some(-1.0),
+            liveness: Some(0.0),
+            ..denied(DenyReason::Unknown)
         }),
         Event::DoorReleased {
             cause: ReleaseCause::Mode,

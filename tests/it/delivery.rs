@@ -9,6 +9,7 @@ use doorward::event::wire::{DoorSummary, Lock, Qos, QosPolicy};
 use doorward::mqtt::PumpEvent;
 
 use crate::support::broker::Broker;
+use crate::support::pki::write_secret;
 use crate::support::proxy::Proxy;
 use crate::support::sender::{SOON, Sender, granted, record, secured};
 use crate::support::subscriber::{Login, Subscriber};
@@ -396,7 +397,7 @@ fn a_subscription_that_is_refused_is_said_and_harms_nobody(protocol: Protocol) {
         .acl("user other\ntopic readwrite #\nuser door\ntopic write doorward/#\ntopic read door/allowed\n")
         .start();
     let password = door.folder().join("password");
-    std::fs::write(&password, "secret\n").unwrap();
+    write_secret(&password, "secret\n");
     door.mqtt().username = Some("door".into());
     door.mqtt().password_file = Some(password);
     let door = door.towards(&broker.url());
@@ -412,4 +413,41 @@ fn a_subscription_that_is_refused_is_said_and_harms_nobody(protocol: Protocol) {
         _ => None,
     });
     assert_eq!(heard, b"heard");
+}
+
+#[test]
+fn a_message_says_when_it_expires_and_what_it_answers() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    door.store();
+    let conn = rusqlite::Connection::open(door.database()).unwrap();
+    let insert = "INSERT INTO outbox (class, topic, qos, retain, content_type, payload, expires_at, correlation)
+                  VALUES ('result', 'doorward/answer', 1, 1, 'application/json', '{}', ?, 'seven')";
+    let in_an_hour = Timestamp::now().as_millisecond() + 3_600_000;
+    conn.execute(insert, [in_an_hour]).unwrap();
+    let _pump = door.pump();
+    door.drained(SOON);
+    let output = std::process::Command::new("mosquitto_sub")
+        .args(["-V", "mqttv5", "-h", "localhost", "-p"])
+        .arg(broker.port.to_string())
+        .arg("--cafile")
+        .arg(&door.pki.ca)
+        .args([
+            "-t",
+            "doorward/answer",
+            "-C",
+            "1",
+            "-W",
+            "10",
+            "-F",
+            "%E %D",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (expiry, correlation) = text.trim().split_once(' ').unwrap();
+    let expiry: u32 = expiry.parse().unwrap();
+    assert!((3_000..=3_600).contains(&expiry), "{text}");
+    assert_eq!(correlation, "seven");
 }

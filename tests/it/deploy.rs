@@ -1,128 +1,13 @@
-//! The broker set-ups in `deploy/`. Mosquitto's is started as shipped: each role can do what it
-//! must and nothing else, and who has neither certificate nor password gets nowhere. EMQX's is not
-//! run here; what can be checked without it is.
+//! The Mosquitto set-up in `deploy/`, started as shipped: each role can do what it must and nothing
+//! else, and who has neither certificate nor password gets nowhere.
 
-use doorward::event::Class;
-
-use crate::support::pki::{Identity, Pki};
+use crate::support::pki::Pki;
 use crate::support::sender::{SOON, Sender, record};
 use crate::support::shipped::{Reason, Shipped};
+use crate::support::site::{COMMANDS, DASHBOARD, Site, WRITTEN, of, of_both, sorted, topics_until};
 use crate::support::subscriber::{Login, Subscriber};
 use crate::support::wait_for;
 use crate::support::websocket::Browser;
-
-/// The password user of the shipped access rules.
-const DASHBOARD: (&str, &str) = ("dashboard", "a long password");
-
-/// Topics below a door's base that the door writes.
-const WRITTEN: [&str; 10] = [
-    "availability",
-    "state",
-    "event/access",
-    "event/door",
-    "event/admin",
-    "alarm",
-    "telemetry",
-    "snapshot",
-    "checkpoint",
-    "command/result",
-];
-
-/// Topics below a door's base that others write and the door reads.
-const COMMANDS: [&str; 2] = ["command", "command/plain/homeassistant"];
-
-/// One site: its CA, its broker, and everybody who has a certificate.
-struct Site {
-    pki: Pki,
-    broker: Shipped,
-    door: Identity,
-    other_door: Identity,
-    operator: Identity,
-    homeassistant: Identity,
-    _folder: tempfile::TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let pki = Pki::new(folder.path(), "ca");
-        Self {
-            broker: Shipped::start(&pki, &[DASHBOARD]),
-            door: pki.client("home/front"),
-            other_door: pki.client("home/back"),
-            operator: pki.client("operator"),
-            homeassistant: pki.client("homeassistant"),
-            pki,
-            _folder: folder,
-        }
-    }
-
-    #[track_caller]
-    fn publish(&self, who: &Identity, topic: &str) -> Reason {
-        self.broker.publish(&self.pki, who, topic, "x")
-    }
-
-    /// Subscribes to everything; what arrives is what `who` may read.
-    fn reader(&self, name: &str, who: &Identity) -> Subscriber {
-        let login = Login {
-            certificate: Some(who),
-            at_most_once: true,
-            client_id: Some(name),
-            ..Login::default()
-        };
-        Subscriber::start(self.broker.tls_port, Some(&self.pki), "doorward/#", &login)
-    }
-
-    /// One message on every topic of both doors, each from whoever may write there.
-    fn speak(&self) {
-        for (name, door) in [("front", &self.door), ("back", &self.other_door)] {
-            for leaf in WRITTEN {
-                let reason = self.publish(door, &format!("doorward/home/{name}/{leaf}"));
-                assert!(reason.is_taken(), "{name} {leaf} {reason:?}");
-            }
-            let base = format!("doorward/home/{name}");
-            assert!(
-                self.publish(&self.operator, &format!("{base}/command"))
-                    .is_taken()
-            );
-            let plain = format!("{base}/command/plain/homeassistant");
-            assert!(self.publish(&self.homeassistant, &plain).is_taken());
-        }
-    }
-}
-
-/// Topics of one door that end so.
-fn of(door: &str, leaves: &[&str]) -> Vec<String> {
-    leaves
-        .iter()
-        .map(|leaf| format!("doorward/home/{door}/{leaf}"))
-        .collect()
-}
-
-/// Topics of both doors that end so.
-fn of_both(leaves: &[&str]) -> Vec<String> {
-    let mut topics = of("front", leaves);
-    topics.extend(of("back", leaves));
-    topics
-}
-
-/// What a consumer got, once `last` has arrived, sorted.
-fn topics_until(reader: &Subscriber, last: &str) -> Vec<String> {
-    wait_for("the last message", SOON, || {
-        reader
-            .messages()
-            .iter()
-            .any(|message| message.topic == last)
-    });
-    let mut topics: Vec<String> = reader.messages().into_iter().map(|m| m.topic).collect();
-    topics.sort();
-    topics
-}
-
-fn sorted(mut topics: Vec<String>) -> Vec<String> {
-    topics.sort();
-    topics
-}
 
 #[test]
 fn everybody_writes_where_they_must_and_nowhere_else() {
@@ -345,9 +230,9 @@ fn a_door_that_was_stolen_is_locked_out_by_a_line() {
 }
 
 #[test]
-fn a_door_works_with_the_shipped_broker() {
+fn a_door_works_with_the_shipped_broker_and_an_absent_consumer_misses_nothing() {
     let mut door = Sender::new();
-    let broker = Shipped::start(&door.pki, &[]);
+    let mut broker = Shipped::start(&door.pki, &[]);
     let (own, operator) = (door.pki.client("home/front"), door.pki.client("operator"));
     door.mqtt().client_cert_file = Some(own.certificate);
     door.mqtt().client_key_file = Some(own.key);
@@ -356,97 +241,41 @@ fn a_door_works_with_the_shipped_broker() {
         certificate: Some(&operator),
         ..Login::default()
     };
-    let consumer = Subscriber::start(broker.tls_port, Some(&door.pki), "doorward/home/#", &login);
+    let subscribe = |port| Subscriber::start(port, Some(&door.pki), "doorward/home/#", &login);
+    let consumer = subscribe(broker.tls_port);
 
     let mut store = door.store();
     let pump = door.pump();
     assert!(!pump.connected());
-    let numbers: Vec<u64> = (0..200).map(|_| record(&mut store)).collect();
+    let first = record(&mut store);
     pump.handle.wake();
-    door.drained(SOON);
-    wait_for("all events", SOON, || {
-        consumer.sequences("/event/").len() >= numbers.len()
+    wait_for("an event", SOON, || {
+        consumer.sequences("/event/") == [first]
     });
-    let mut seen = consumer.sequences("/event/");
-    seen.sort_unstable();
-    assert_eq!(seen, numbers);
+    drop(consumer);
+
+    // More than a broker usually keeps for whoever is away (1000), and over its restart.
+    let numbers: Vec<u64> = (0..1_200).map(|_| record(&mut store)).collect();
+    pump.handle.wake();
+    door.drained(4 * SOON);
     pump.handle.shutdown(SOON);
-    wait_for("its last word", SOON, || {
-        consumer.payloads("/availability") == ["online", "stopped"]
-    });
-    // What the outbox gave up on would stand here.
-    assert_eq!(door.outbox().depth().unwrap().rejected, 0);
-}
-
-#[test]
-fn the_rules_know_every_topic_of_a_door() {
-    let wire = Sender::new().config.wire().unwrap();
-    let classes = [
-        Class::Availability,
-        Class::State,
-        Class::Access,
-        Class::Door,
-        Class::Admin,
-        Class::Alarm,
-        Class::Telemetry,
-        Class::Snapshot,
-        Class::Checkpoint,
-        Class::Result,
-    ];
-    assert_eq!(
-        classes.map(|class| wire.topic(class)).to_vec(),
-        of("front", &WRITTEN)
-    );
-    let plain = wire.plain_topic("homeassistant");
-    assert_eq!(vec![wire.command_topic(), plain], of("front", &COMMANDS));
-    // EMQX is not run here: at least the same topics stand in its rules.
-    let rules = shipped("emqx/acl.conf");
-    for leaf in &WRITTEN[..9] {
-        assert!(
-            rules.contains(&format!("\"doorward/${{username}}/{leaf}\"")),
-            "{leaf}"
-        );
-    }
-    for leaf in ["command/result/#", "command", "command/plain/+"] {
-        assert!(
-            rules.contains(&format!("\"doorward/${{username}}/{leaf}\"")),
-            "{leaf}"
-        );
-    }
-}
-
-#[test]
-fn the_compose_file_mounts_what_is_shipped_and_opens_nothing_plain() {
-    let compose: serde_json::Value = serde_saphyr::from_str(&shipped("emqx/compose.yaml")).unwrap();
-    let emqx = &compose["services"]["emqx"];
-    let image = emqx["image"].as_str().unwrap();
-    let (_, version) = image.rsplit_once(':').unwrap();
-    assert_eq!(version.split('.').count(), 3, "{image} names no version");
-    let texts = |key: &str| -> Vec<&str> {
-        let values = emqx[key].as_array().unwrap();
-        values.iter().map(|value| value.as_str().unwrap()).collect()
+    broker.restart();
+    let consumer = subscribe(broker.tls_port);
+    // The first may come again: the consumer was killed within its handshake.
+    let later = || -> Vec<u64> {
+        let mut seen = consumer.sequences("/event/");
+        seen.retain(|sequence| *sequence > first);
+        seen.sort_unstable();
+        seen
     };
-    assert_eq!(
-        texts("ports"),
-        ["8883:8883", "8084:8084", "127.0.0.1:18084:18084"]
-    );
-    for mount in texts("volumes") {
-        let source = mount.split_once(':').unwrap().0;
-        if let Some(file) = source.strip_prefix("./").filter(|file| *file != "certs") {
-            assert!(!shipped(&format!("emqx/{file}")).is_empty());
-        }
-    }
-    // Secrets come from the environment and have no default.
-    for (name, value) in emqx["environment"].as_object().unwrap() {
-        if name.ends_with("PASSWORD") || name.ends_with("COOKIE") {
-            assert!(value.as_str().unwrap().contains(":?"), "{name}");
-        }
-    }
-}
-
-fn shipped(file: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy")
-        .join(file);
-    std::fs::read_to_string(path).unwrap()
+    wait_for("all events", 4 * SOON, || later().len() >= numbers.len());
+    assert_eq!(later(), numbers);
+    // What the broker refused would stand here.
+    assert_eq!(door.outbox().depth().unwrap().rejected, 0);
+    let state = "doorward/home/front/availability";
+    wait_for("its last word", SOON, || {
+        let messages = consumer.messages();
+        let last = messages.iter().rfind(|message| message.topic == state);
+        last.is_some_and(|message| message.payload == "stopped")
+    });
 }

@@ -16,7 +16,7 @@ use crate::support::broker::Broker;
 use crate::support::clip::{self, Scene};
 use crate::support::door::{Door, PATIENCE, stderr};
 use crate::support::faces::{STRANGERS, Sheet};
-use crate::support::pki::Pki;
+use crate::support::pki::{Pki, write_secret};
 use crate::support::sender::secured;
 use crate::support::subscriber::{Login, Subscriber};
 use crate::support::wait_for;
@@ -28,7 +28,7 @@ fn door_on(broker: &Broker, ca: &Path, scenes: &[Scene], more: &str) -> Door {
          [mqtt]\nurl = \"{}\"\nca_file = {ca:?}\nusername = \"door\"\npassword_file = \"password\"\n",
         broker.url(),
     ));
-    std::fs::write(door.path("password"), "secret\n").unwrap();
+    write_secret(&door.path("password"), "secret\n");
     clip::write(&door.path("clip.avi"), scenes).unwrap();
     door
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
+use doorward::config::ResendDup;
 use doorward::event::{Alarm, Event};
 use doorward::mqtt::{Failure, PumpEvent};
 
 use crate::support::broker::Broker;
 use crate::support::pki::write_secret;
-use crate::support::script::{Packet, Script};
+use crate::support::script::{Client, Packet, Script};
 use crate::support::sender::{Pump, SOON, Sender, record, secured};
 use crate::support::subscriber::{Login, Subscriber};
 use crate::support::wait_for;
@@ -151,6 +152,8 @@ fn scripted() -> (Sender, Script) {
     let script = Script::new();
     let mut door = Sender::new();
     door.mqtt().allow_plaintext = true;
+    // Nothing but events: no question for the broker's version.
+    door.mqtt().resend_dup = ResendDup::Always;
     let url = format!("mqtt://127.0.0.1:{}", script.port);
     (door.towards(&url), script)
 }
@@ -265,4 +268,143 @@ fn once_the_release_may_have_left_only_the_release_is_repeated() {
     };
     client.puback(pkid);
     door.drained(SOON);
+}
+
+/// Answers everything until the event of QoS 2 is there: its packet id, and whether it says that
+/// it is a repetition.
+fn event(client: &mut Client) -> (u16, bool) {
+    loop {
+        match client.read() {
+            Packet::Publish {
+                qos: 2, pkid, dup, ..
+            } => return (pkid, dup),
+            Packet::Publish { qos: 1, pkid, .. } => client.puback(pkid),
+            Packet::Subscribe { pkid } => client.suback(pkid),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_the_broker_cannot_take_now_is_sent_again_after_a_pause_on_the_same_connection() {
+    let (door, script) = scripted();
+    record(&mut door.store());
+    let pump = door.pump();
+    let (mut client, _) = script.accept();
+    client.accept(false);
+    let (pkid, _) = event(&mut client);
+    client.pubrec(pkid, 0x97);
+    assert!(client.is_silent(Duration::from_millis(500)));
+    let (pkid, dup) = event(&mut client);
+    assert!(!dup, "the broker did not take the first one");
+    client.pubrec(pkid, 0);
+    assert_eq!(client.read(), Packet::PubRel { pkid });
+    client.pubcomp(pkid);
+    door.drained(SOON);
+    assert!(
+        pump.events
+            .try_iter()
+            .all(|event| !matches!(event, PumpEvent::Rejected { .. }))
+    );
+}
+
+#[test]
+fn a_broker_that_ends_the_connection_over_a_size_costs_the_largest_message_only() {
+    let (door, script) = scripted();
+    let mut store = door.store();
+    let alarm = Event::AlarmRaised {
+        severity: doorward::event::Severity::Major,
+        alarm: Alarm::Storage,
+        detail: "x".repeat(5_000),
+    };
+    store.record(Timestamp::now(), alarm).unwrap();
+    record(&mut store);
+    let pump = door.pump();
+    let (mut client, _) = script.accept();
+    client.accept(false);
+    event(&mut client);
+    client.disconnect(0x95);
+    let (topic, reason) = rejection(&pump);
+    assert!(topic.ends_with("/alarm"), "{topic}");
+    assert!(reason.contains("ends the connection over it"), "{reason}");
+
+    let (mut client, _) = script.accept();
+    client.accept(true);
+    let (pkid, dup) = event(&mut client);
+    assert!(dup);
+    client.pubrec(pkid, 0);
+    assert_eq!(client.read(), Packet::PubRel { pkid });
+    client.pubcomp(pkid);
+    let Packet::Publish {
+        qos: 1,
+        pkid,
+        topic,
+        ..
+    } = client.read()
+    else {
+        panic!("availability goes on");
+    };
+    assert!(topic.ends_with("/availability"), "{topic}");
+    client.puback(pkid);
+    door.drained(SOON);
+    let rejected: Vec<i64> = door
+        .outbox()
+        .rejected()
+        .unwrap()
+        .iter()
+        .map(|(row, _)| row.seq)
+        .collect();
+    assert_eq!(rejected, [1]);
+}
+
+/// Cuts the first connection with an event under way; whether the second one says so.
+fn repetition_says_so(door: &Sender, script: &Script, version: Option<&str>) -> bool {
+    let mut store = door.store();
+    let pump = door.pump();
+    let (mut client, _) = script.accept();
+    client.accept(false);
+    let mut asked = false;
+    loop {
+        match client.read() {
+            Packet::Publish { qos: 1, pkid, .. } => {
+                if let Some(version) = version {
+                    client.publish("$SYS/brokers/emqx@127.0.0.1/version", version);
+                }
+                client.puback(pkid);
+                break;
+            }
+            Packet::Subscribe { pkid } => {
+                asked = true;
+                client.suback(pkid);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked, version.is_some(), "asked for the version or not");
+    door.drained(SOON);
+    record(&mut store);
+    pump.handle.wake();
+    let (first, dup) = event(&mut client);
+    assert!(!dup);
+    drop(client);
+    let (mut client, _) = script.accept();
+    client.accept(true);
+    let (again, dup) = event(&mut client);
+    assert_eq!(first, again);
+    dup
+}
+
+#[test]
+fn a_repetition_says_so_as_the_setting_and_the_broker_want_it() {
+    for (setting, version, dup) in [
+        (ResendDup::Always, None, true),
+        (ResendDup::Never, None, false),
+        (ResendDup::Auto, Some("5.8.3"), true),
+        (ResendDup::Auto, Some("6.2.1"), false),
+    ] {
+        let (mut door, script) = scripted();
+        door.mqtt().resend_dup = setting;
+        let said = repetition_says_so(&door, &script, version);
+        assert_eq!(said, dup, "{setting:?} {version:?}");
+    }
 }

@@ -110,7 +110,7 @@ fn a_half_written_pair_changes_nothing_until_it_is_whole() {
 
     let new = door.pki.client("second");
     replace(&old.certificate, &new.certificate);
-    pump.handle.reload();
+    pump.handle.reloader()();
     // The files do not fit: a new connection is made with what was there before.
     broker.restart();
     pump.connected();
@@ -121,7 +121,7 @@ fn a_half_written_pair_changes_nothing_until_it_is_whole() {
     assert!(!broker.log().contains("u'second'"));
 
     replace(&old.key, &new.key);
-    pump.handle.reload();
+    pump.handle.reloader()();
     pump.connected();
     assert!(broker.log().contains("u'second'"));
 }

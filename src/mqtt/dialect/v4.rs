@@ -67,7 +67,10 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| {
+        dial::dial_for_long(address.0.clone(), address.1, patience)
+    });
     match &config.credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
@@ -217,6 +220,7 @@ fn snapshot(session: &PersistedSession) -> Snapshot<'_> {
 }
 
 fn restored(resume: Resume, client_id: &str) -> PersistedSession {
+    let last_puback = frontier(&resume);
     let incoming = resume.incoming.into_iter();
     PersistedSession {
         format_version: 1,
@@ -225,11 +229,26 @@ fn restored(resume: Resume, client_id: &str) -> PersistedSession {
         max_inflight: PACKET_IDS,
         ack_mode: PersistedAckMode::Automatic,
         last_pkid: resume.last_pkid,
-        last_puback: resume.last_puback,
+        last_puback,
         replay: resume.replay.into_iter().map(request).collect(),
         incoming_qos2: incoming
             .map(|pkid| PersistedIncomingQos2 { pkid })
             .collect(),
+    }
+}
+
+/// Up to where everything is acknowledged, for the client's own order of repetitions, which is not
+/// ours. It must not lie beyond the packet ids that are resumed: the client makes room for those
+/// only (and for the first few), looks at the frontier, and panics.
+fn frontier(resume: &Resume) -> u16 {
+    let ids = resume.replay.iter().map(|again| match again {
+        Again::Publish { pkid, .. } | Again::Release { pkid } => *pkid,
+    });
+    let highest = ids.max().unwrap_or_default();
+    if resume.last_puback <= highest {
+        resume.last_puback
+    } else {
+        0
     }
 }
 

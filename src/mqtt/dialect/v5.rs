@@ -58,7 +58,10 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| {
+        dial::dial_for_long(address.0.clone(), address.1, patience)
+    });
     match &config.credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());

@@ -16,7 +16,7 @@ use layers::{find, find_kind};
 
 use super::dial::DialError;
 use super::dialect::{Trouble, What};
-use super::fate;
+use super::fate::{self, Verdict};
 use super::ledger::SaveError;
 use super::settings::Endpoint;
 use crate::store::StoreError;
@@ -49,12 +49,28 @@ pub(super) enum LinkError {
     /// Pings are answered, messages are not.
     #[error("unresponsive")]
     Unresponsive,
+    /// PUBACK for a message of QoS 2.
+    #[error("wrong answer to packet id {0}")]
+    WrongAnswer(u16),
 }
 
 impl LinkError {
     /// Whether the stored session will never be accepted by this version of the client.
     pub(super) fn is_unusable_session(&self) -> bool {
         matches!(self, LinkError::Connection(trouble) if trouble.what == What::Unusable)
+    }
+}
+
+impl LinkError {
+    /// Whether the broker ended the connection over a packet that it finds too large.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self, LinkError::Connection(trouble) if matches!(trouble.what, What::Ended(0x95, _)))
+    }
+
+    /// Whether something came in that is larger than what we take, which MQTT 3.1.1 cannot
+    /// say beforehand.
+    pub(super) fn is_flooded(&self) -> bool {
+        matches!(self, LinkError::Connection(trouble) if trouble.what == What::TooLarge)
     }
 }
 
@@ -68,6 +84,11 @@ pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Dur
         LinkError::Unresponsive => {
             return Failure::Network(format!(
                 "the broker {endpoint} answers pings but has not answered any message for a while; connecting again"
+            ));
+        }
+        LinkError::WrongAnswer(pkid) => {
+            return Failure::Network(format!(
+                "the broker {endpoint} answered a message of QoS 2 (packet id {pkid}) like one of QoS 1; it is not taken for delivered and is sent again"
             ));
         }
         LinkError::Connection(trouble) => trouble,
@@ -110,62 +131,28 @@ fn storage(error: &StoreError) -> Failure {
 
 /// What the broker said to CONNECT.
 fn refused(code: u8, endpoint: &Endpoint) -> Failure {
-    let configuration = |what: &str| {
-        Failure::Configuration(format!(
+    match fate::of_refusal(code) {
+        Verdict::Lasting(what) => Failure::Configuration(format!(
             "the broker {endpoint} refuses the connection: {what}"
-        ))
-    };
-    let network =
-        |what: &str| Failure::Network(format!("the broker {endpoint} refuses for now: {what}"));
-    match code {
-        0x86 => configuration(
-            "bad user name or password; check mqtt.username and the first line of mqtt.password_file",
-        ),
-        0x87 => configuration(
-            "not authorised; user name or password is wrong or missing (mqtt.username, mqtt.password_file), or the broker does not admit this client",
-        ),
-        0x8C => configuration(
-            "it wants another way of authentication; user name and password, or a client certificate, are what we have",
-        ),
-        0x8A => configuration("this client is banned; ask who runs the broker"),
-        0x85 => configuration("it does not accept the client id; set mqtt.client_id"),
-        0x84 => configuration(
-            "it does not speak this version of MQTT; change mqtt.protocol (MQTT \"5\" or \"3.1.1\")",
-        ),
-        0x9A => {
-            configuration("it does not keep retained messages, which availability and state need")
+        )),
+        Verdict::Passing(what) => {
+            Failure::Network(format!("the broker {endpoint} refuses for now: {what}"))
         }
-        0x9B => configuration("it does not support the QoS of the will; lower mqtt.qos.state"),
-        0x90 => configuration("it does not accept the topic of the will; check mqtt.base_topic"),
-        0x95 | 0x99 => configuration("it does not accept the will"),
-        0x9C | 0x9D => configuration("it has moved; change mqtt.url"),
-        0x97 | 0x9F => network("a quota or connection rate is exceeded"),
-        0x88 | 0x89 => network("it is busy or starting"),
-        other => network(&fate::name(other)),
+        Verdict::Unnamed => Failure::Network(format!(
+            "the broker {endpoint} refuses for now: {}",
+            fate::name(code)
+        )),
     }
 }
 
 /// What the broker said when it ended a connection.
 fn ended(code: u8, words: Option<&str>, endpoint: &Endpoint) -> Failure {
     let said = words.map(|words| format!(" ({words})")).unwrap_or_default();
-    let configuration = |what: &str| {
-        Failure::Configuration(format!(
-            "the broker {endpoint} ended the connection{said}: {what}"
-        ))
-    };
-    match code {
-        0x8E => configuration(
-            "another client connected with the same client id and took the session over; give every door its own mqtt.client_id",
-        ),
-        0x87 => configuration("not authorised; check the broker's rules for this client"),
-        0x98 => configuration("an administrator ended it"),
-        0x93 => configuration("too many messages under way; lower mqtt.inflight"),
-        0x9C | 0x9D => configuration("it has moved; change mqtt.url"),
-        0x8B => Failure::Network(format!("the broker {endpoint} is shutting down{said}")),
-        other => Failure::Network(format!(
-            "the broker {endpoint} ended the connection{said}: {}",
-            fate::name(other)
-        )),
+    let ended = format!("the broker {endpoint} ended the connection{said}");
+    match fate::of_end(code) {
+        Verdict::Lasting(what) => Failure::Configuration(format!("{ended}: {what}")),
+        Verdict::Passing(what) => Failure::Network(format!("{ended}: {what}")),
+        Verdict::Unnamed => Failure::Network(format!("{ended}: {}", fate::name(code))),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::Ledger;
-use super::flight::{Flight, Outcome, Settled};
+use super::flight::{End, Flight, Outcome, Settled};
 use crate::event::wire::Qos;
-use crate::mqtt::fate::{self, Fate};
+use crate::mqtt::dialect;
+use crate::mqtt::fate::{self, ATTEMPTS, Fate};
 use crate::store::outbox::Stage;
 
 impl Ledger {
@@ -18,14 +19,22 @@ impl Ledger {
         let row = self.handed.remove(index)?;
         self.last_progress = Instant::now();
         self.settled.push(Settled::Done(row.seq));
-        Some(Flight::first(&row).outcome(0))
+        let bytes = dialect::packet_bytes(self.owner.protocol, &row);
+        self.largest_at_most_once = self.largest_at_most_once.max(bytes);
+        Some(Flight::first(&row, bytes).outcome(0))
     }
 
-    /// PUBACK.
+    /// PUBACK. For a message of QoS 2 it is no answer at all: nobody promises that the broker has
+    /// it. The client has given the id up by then, so only a new connection can repeat it.
     pub(in crate::mqtt) fn acknowledged(&mut self, pkid: u16, code: u8) -> Option<Outcome> {
+        let flight = self.flights.get(&pkid);
+        if flight.is_some_and(|flight| flight.qos == Qos::ExactlyOnce) {
+            self.mistaken = Some(pkid);
+            return None;
+        }
         match fate::of_message(code) {
             Fate::Taken => self.delivered(pkid),
-            Fate::InUse | Fate::Refused => self.refused(pkid, fate::name(code)),
+            other => self.not_taken(pkid, code, other),
         }
     }
 
@@ -41,12 +50,7 @@ impl Ledger {
         self.unanswered.remove(&pkid);
         match fate::of_message(code) {
             Fate::Taken => None,
-            Fate::InUse
-                if self
-                    .flights
-                    .get(&pkid)
-                    .is_some_and(|flight| flight.resumed.is_some()) =>
-            {
+            Fate::InUse if self.flights.get(&pkid).is_some_and(|flight| flight.resumed) => {
                 if let Some(flight) = self.flights.get_mut(&pkid) {
                     flight.stage = Stage::Received;
                     self.settled.push(Settled::Received(flight.seq));
@@ -54,7 +58,7 @@ impl Ledger {
                 self.held = true;
                 None
             }
-            Fate::InUse | Fate::Refused => self.refused(pkid, fate::name(code)),
+            other => self.not_taken(pkid, code, other),
         }
     }
 
@@ -65,18 +69,68 @@ impl Ledger {
 
     fn delivered(&mut self, pkid: u16) -> Option<Outcome> {
         let outcome = self.end(pkid)?;
+        self.pause.over();
+        self.attempts.remove(&outcome.seq);
         self.settled.push(Settled::Done(outcome.seq));
         Some(outcome)
     }
 
+    /// Refused now: for good, or to be asked again after a pause. The packet id is free either
+    /// way.
+    fn not_taken(&mut self, pkid: u16, code: u8, fate: Fate) -> Option<Outcome> {
+        let seq = self.flights.get(&pkid)?.seq;
+        let attempts = self.attempts.get(&seq).map_or(1, |before| before + 1);
+        if fate == Fate::Later || (fate == Fate::Perhaps && attempts < ATTEMPTS) {
+            self.attempts.insert(seq, attempts);
+            let outcome = self.end(pkid)?;
+            self.settled.push(Settled::Postponed(seq));
+            let pause = self.pause.begin(Instant::now());
+            let reason = fate::name(code);
+            return Some(Outcome {
+                end: End::Postponed { reason, pause },
+                ..outcome
+            });
+        }
+        let reason = match attempts {
+            1 => fate::name(code),
+            attempts => format!("{} ({attempts} attempts)", fate::name(code)),
+        };
+        self.refused(pkid, reason)
+    }
+
     fn refused(&mut self, pkid: u16, reason: String) -> Option<Outcome> {
         let outcome = self.end(pkid)?;
+        self.attempts.remove(&outcome.seq);
         self.settled
             .push(Settled::Rejected(outcome.seq, reason.clone()));
         Some(Outcome {
-            refused: Some(reason),
+            end: End::Refused(reason),
             ..outcome
         })
+    }
+
+    /// The broker ended the connection over a packet that is too large for it, without having
+    /// said its limit. The largest one that was sent is larger than the limit, whichever packet
+    /// it was about, so it was not taken and never will be: it is refused, and from here on so
+    /// is every row of that size.
+    pub(in crate::mqtt) fn too_large(&mut self) -> Vec<Outcome> {
+        let under_way = |flight: &&Flight| flight.stage == Stage::Published;
+        let flights = self.flights.values().filter(under_way);
+        let largest = flights.map(|flight| flight.bytes).max().unwrap_or_default();
+        let largest = largest.max(self.largest_at_most_once);
+        if largest == 0 {
+            return Vec::new();
+        }
+        self.found_limit = Some(largest - 1);
+        let too_large = |(pkid, flight): (&u16, &Flight)| {
+            (under_way(&flight) && flight.bytes == largest).then_some(*pkid)
+        };
+        let pkids: Vec<u16> = self.flights.iter().filter_map(too_large).collect();
+        let reason = format!("packet of {largest} bytes; the broker ends the connection over it");
+        pkids
+            .into_iter()
+            .filter_map(|pkid| self.refused(pkid, reason.clone()))
+            .collect()
     }
 
     fn end(&mut self, pkid: u16) -> Option<Outcome> {

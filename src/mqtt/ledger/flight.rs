@@ -1,5 +1,7 @@
 //! A message under way, how it ends, and what the broker allows.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::event::wire::Qos;
@@ -28,12 +30,14 @@ pub(super) struct Flight {
     pub(super) topic: String,
     pub(super) qos: Qos,
     pub(super) stage: Stage,
-    /// Size of its packet when it was resumed from the outbox; none when it was published
-    /// first on this connection.
-    pub(super) resumed: Option<usize>,
+    /// Size of its packet.
+    pub(super) bytes: usize,
+    /// Whether it was resumed from the outbox; otherwise it was published first on this
+    /// connection.
+    pub(super) resumed: bool,
 }
 
-/// How a message ended.
+/// How a message ended, or that it did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::mqtt) struct Outcome {
     pub seq: i64,
@@ -41,8 +45,20 @@ pub(in crate::mqtt) struct Outcome {
     pub topic: String,
     pub qos: Qos,
     pub pkid: u16,
-    /// Why it was refused; none when it was delivered.
-    pub refused: Option<String>,
+    pub end: End,
+}
+
+/// See [`Outcome`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::mqtt) enum End {
+    Delivered,
+    /// For good, and why.
+    Refused(String),
+    /// It is sent again, but not before the pause is over.
+    Postponed {
+        reason: String,
+        pause: Duration,
+    },
 }
 
 /// An answer that is known but not committed.
@@ -51,12 +67,17 @@ pub(super) enum Settled {
     Received(i64),
     Done(i64),
     Rejected(i64, String),
+    /// Back into the queue.
+    Postponed(i64),
 }
 
 impl Settled {
     pub(super) fn seq(&self) -> i64 {
         match self {
-            Settled::Received(seq) | Settled::Done(seq) | Settled::Rejected(seq, _) => *seq,
+            Settled::Received(seq)
+            | Settled::Done(seq)
+            | Settled::Rejected(seq, _)
+            | Settled::Postponed(seq) => *seq,
         }
     }
 
@@ -65,20 +86,22 @@ impl Settled {
             Settled::Received(seq) => Change::Received { seq: *seq },
             Settled::Done(seq) => Change::Done { seq: *seq },
             Settled::Rejected(seq, reason) => Change::Rejected { seq: *seq, reason },
+            Settled::Postponed(seq) => Change::Queued { seq: *seq },
         }
     }
 }
 
 impl Flight {
     /// A row on its first way.
-    pub(super) fn first(row: &Row) -> Self {
+    pub(super) fn first(row: &Row, bytes: usize) -> Self {
         Self {
             seq: row.seq,
             event_id: row.event_id,
             topic: row.topic.clone(),
             qos: row.qos,
             stage: Stage::Published,
-            resumed: None,
+            bytes,
+            resumed: false,
         }
     }
 
@@ -89,7 +112,7 @@ impl Flight {
             topic: self.topic,
             qos: self.qos,
             pkid,
-            refused: None,
+            end: End::Delivered,
         }
     }
 }

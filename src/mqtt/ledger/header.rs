@@ -21,6 +21,9 @@ pub(super) struct Header {
     pub last_puback: u16,
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     pub incoming: Vec<u16>,
+    /// The broker has told a version that drops repetitions it has not seen.
+    #[serde(default)]
+    pub drops_repetitions: bool,
 }
 
 impl Header {

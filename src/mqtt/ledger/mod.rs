@@ -12,23 +12,32 @@
 mod answers;
 mod flight;
 mod header;
+mod pause;
 mod queue;
 mod record;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-pub(super) use flight::{Limits, Outcome};
+pub(super) use flight::{End, Limits, Outcome};
 pub(super) use header::Owner;
 pub(super) use snapshot::{Again, Published, Resume, Snapshot, Step};
 
 use flight::{Flight, Settled};
 use header::Header;
+use pause::Pause;
 
 use super::dialect;
+use crate::config::ResendDup;
+use crate::event::wire::Qos;
 use crate::store::StoreError;
-use crate::store::outbox::{Change, Outbox, Row, Stage};
+use crate::store::outbox::{Change, Outbox, Row, Stage, UnderWay};
+
+/// How long a broker is relied on to hold a packet id that awaits its release, counted from when
+/// the message was sent first. EMQX's default (`mqtt.await_rel_timeout`, 300 s) is the shortest
+/// known; Mosquitto holds it as long as the session.
+const HELD_MS: i64 = 300_000;
 
 /// Why a snapshot could not be recorded; the connection must end.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +70,26 @@ pub(in crate::mqtt) struct Ledger {
     unanswered: BTreeSet<u16>,
     /// The broker holds a resumed id that the client believes free: only a rebuild releases it.
     held: bool,
+    /// A message of QoS 2 that was answered as if it were one of QoS 1.
+    mistaken: Option<u16>,
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     incoming: Vec<u16>,
     limits: Option<Limits>,
     last_progress: Instant,
+    pause: Pause,
+    /// How often the broker has refused a row for now, by number of the row.
+    attempts: BTreeMap<i64, u32>,
+    /// The largest packet that the broker takes, as it was found out by sending a larger one.
+    found_limit: Option<usize>,
+    /// The largest packet of QoS 0 that was sent on this connection.
+    largest_at_most_once: usize,
+    resend_dup: ResendDup,
+    /// The broker has told a version that drops repetitions it has not seen.
+    drops_repetitions: bool,
 }
 
 impl Ledger {
-    pub(in crate::mqtt) fn new(outbox: Outbox, owner: Owner) -> Self {
+    pub(in crate::mqtt) fn new(outbox: Outbox, owner: Owner, resend_dup: ResendDup) -> Self {
         Self {
             outbox,
             owner,
@@ -79,9 +100,16 @@ impl Ledger {
             settled: Vec::new(),
             unanswered: BTreeSet::new(),
             held: false,
+            mistaken: None,
             incoming: Vec::new(),
             limits: None,
             last_progress: Instant::now(),
+            pause: Pause::default(),
+            attempts: BTreeMap::new(),
+            found_limit: None,
+            largest_at_most_once: 0,
+            resend_dup,
+            drops_repetitions: false,
         }
     }
 
@@ -95,37 +123,64 @@ impl Ledger {
         self.flights.clear();
         self.unanswered.clear();
         self.held = false;
+        self.mistaken = None;
         self.incoming.clear();
         self.limits = None;
+        self.largest_at_most_once = 0;
         self.last_progress = Instant::now();
         Ok(self.header()?.is_some())
     }
 
-    /// The session as the client must resume it: every publish again under its packet id,
-    /// marked as a repetition, then every release.
+    /// The session as the client must resume it: every publish again under its packet id, then
+    /// every release.
+    ///
+    /// A broker may forget a packet id that awaits its release after a while, also while we are
+    /// away; a publish that is sent again later than that is a new message to it. One of which
+    /// that can be true is marked as possibly double, on the disk first.
     pub(in crate::mqtt) fn resume(&mut self) -> Result<Option<Resume>, StoreError> {
         let Some(header) = self.header()? else {
             return Ok(None);
         };
+        self.drops_repetitions |= header.drops_repetitions;
+        let dup = match self.resend_dup {
+            ResendDup::Always => true,
+            ResendDup::Never => false,
+            ResendDup::Auto => !self.drops_repetitions,
+        };
+        let mut under_way = self.outbox.under_way()?;
+        let now = clock_ms();
+        let forgotten = under_way.iter_mut().filter(|under_way| {
+            under_way.stage == Stage::Published
+                && under_way.row.qos == Qos::ExactlyOnce
+                && !under_way.row.maybe_dup
+                && !is_held(under_way.sent_at, now)
+        });
+        let doubtful: Vec<Change<'_>> = forgotten
+            .map(|under_way| {
+                under_way.row.maybe_dup = true;
+                let seq = under_way.row.seq;
+                Change::Doubtful { seq }
+            })
+            .collect();
+        if !doubtful.is_empty() {
+            self.outbox.apply(&doubtful, None)?;
+        }
         self.incoming.clone_from(&header.incoming);
         let mut replay = Vec::new();
-        for under_way in self.outbox.under_way()? {
-            let (row, pkid) = (under_way.row, under_way.pkid);
-            let bytes = dialect::packet_bytes(self.owner.protocol, &row);
+        for UnderWay {
+            row, pkid, stage, ..
+        } in under_way
+        {
             let flight = Flight {
-                stage: under_way.stage,
-                resumed: Some(bytes),
-                ..Flight::first(&row)
+                stage,
+                resumed: true,
+                ..Flight::first(&row, dialect::packet_bytes(self.owner.protocol, &row))
             };
             self.flights.insert(pkid, flight);
-            replay.push(match under_way.stage {
+            replay.push(match stage {
                 Stage::Published => {
                     self.unanswered.insert(pkid);
-                    Again::Publish {
-                        row,
-                        pkid,
-                        dup: true,
-                    }
+                    Again::Publish { row, pkid, dup }
                 }
                 Stage::Received => Again::Release { pkid },
             });
@@ -136,6 +191,31 @@ impl Ledger {
             incoming: header.incoming,
             replay,
         }))
+    }
+
+    /// Whether the broker's version matters, and is not known to matter yet.
+    pub(in crate::mqtt) fn wants_version(&self) -> bool {
+        self.resend_dup == ResendDup::Auto
+    }
+
+    /// The broker has told whether it drops repetitions that it has not seen. Remembered with
+    /// the session, since it counts from the next connection on. One node of a cluster that
+    /// does is enough: sending without the flag harms nowhere.
+    pub(in crate::mqtt) fn told(&mut self, drops_repetitions: bool) -> Result<bool, StoreError> {
+        if !drops_repetitions || self.drops_repetitions {
+            return Ok(false);
+        }
+        self.drops_repetitions = true;
+        if let Some(header) = self.header()? {
+            let header = Header {
+                drops_repetitions,
+                ..header
+            };
+            if let Ok(header) = header.write() {
+                self.outbox.apply(&[], Some(&header))?;
+            }
+        }
+        Ok(true)
     }
 
     /// The broker has no session: everything under way will be sent anew.
@@ -155,10 +235,9 @@ impl Ledger {
     pub(in crate::mqtt) fn admit(&mut self, limits: Limits) -> bool {
         self.limits = Some(limits);
         self.last_progress = Instant::now();
+        let allowed = self.allowed_bytes(limits);
         self.flights.iter().all(|(pkid, flight)| {
-            let fits = flight
-                .resumed
-                .is_none_or(|bytes| bytes <= limits.packet_bytes);
+            let fits = flight.bytes <= allowed;
             *pkid <= limits.highest_pkid && (flight.stage == Stage::Received || fits)
         })
     }
@@ -182,9 +261,19 @@ impl Ledger {
         self.held && self.unanswered.is_empty()
     }
 
+    /// The packet id of a message whose answer makes no sense: the connection is of no more use.
+    pub(in crate::mqtt) fn mistaken(&self) -> Option<u16> {
+        self.mistaken
+    }
+
     /// When the broker last answered anything, while something is outstanding.
     pub(in crate::mqtt) fn waiting_since(&self) -> Option<Instant> {
         (self.outstanding() > 0).then_some(self.last_progress)
+    }
+
+    /// True once when a pause that the broker asked for has ended.
+    pub(in crate::mqtt) fn pause_has_ended(&mut self) -> bool {
+        self.pause.has_ended(Instant::now())
     }
 
     /// Commits the answers that are known.
@@ -208,6 +297,18 @@ impl Ledger {
         let bytes = self.outbox.header()?;
         Ok(bytes.and_then(|bytes| Header::read(&bytes, &self.owner)))
     }
+}
+
+/// Milliseconds since 1970, as the outbox counts.
+fn clock_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Whether a broker can be relied on to still hold a packet id that it got then. Not when the
+/// clock was set back in between: nobody knows how long it has been.
+fn is_held(sent_at: Option<i64>, now: i64) -> bool {
+    sent_at.is_some_and(|sent| (0..HELD_MS).contains(&now.saturating_sub(sent)))
 }
 
 #[cfg(test)]

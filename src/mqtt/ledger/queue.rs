@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::Ledger;
-use super::flight::{Flight, Outcome, Settled};
+use super::flight::{End, Flight, Limits, Outcome, Settled};
 use crate::event::wire::{Publication, Qos};
 use crate::mqtt::dialect;
 use crate::store::StoreError;
@@ -24,12 +24,13 @@ impl Ledger {
     }
 
     /// The next rows to hand over, as they are to be sent. New rows wait until every resumed
-    /// one is answered, and while the broker holds an id that the client believes free.
+    /// one is answered, while the broker holds an id that the client believes free, and while
+    /// the broker has asked for a pause.
     pub(in crate::mqtt) fn next(&mut self) -> Result<Vec<Row>, StoreError> {
         let Some(limits) = self.limits else {
             return Ok(Vec::new());
         };
-        if self.held || !self.unanswered.is_empty() {
+        if self.held || !self.unanswered.is_empty() || self.pause.is_on(Instant::now()) {
             return Ok(Vec::new());
         }
         let room = limits.window.saturating_sub(self.outstanding());
@@ -81,14 +82,20 @@ impl Ledger {
     pub(in crate::mqtt) fn unsendable(&self, row: &Row) -> Option<String> {
         let limits = self.limits?;
         let bytes = dialect::packet_bytes(self.owner.protocol, row);
-        if bytes > limits.packet_bytes {
-            let allowed = limits.packet_bytes;
+        let allowed = self.allowed_bytes(limits);
+        if bytes > allowed {
             return Some(format!(
                 "packet of {bytes} bytes; the largest allowed is {allowed} bytes"
             ));
         }
         (row.retain && !limits.retain)
             .then(|| "the broker does not keep retained messages".to_owned())
+    }
+
+    /// The largest packet that may be sent: as the broker said, or as it was found out.
+    pub(super) fn allowed_bytes(&self, limits: Limits) -> usize {
+        self.found_limit
+            .map_or(limits.packet_bytes, |found| found.min(limits.packet_bytes))
     }
 
     /// The row is with the client now.
@@ -106,8 +113,8 @@ impl Ledger {
         self.settled
             .push(Settled::Rejected(row.seq, reason.clone()));
         Outcome {
-            refused: Some(reason),
-            ..Flight::first(&row).outcome(0)
+            end: End::Refused(reason),
+            ..Flight::first(&row, 0).outcome(0)
         }
     }
 }

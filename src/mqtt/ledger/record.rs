@@ -22,6 +22,7 @@ use super::header::Header;
 use super::snapshot::{Snapshot, Step};
 use super::{Ledger, SaveError};
 use crate::event::wire::Qos;
+use crate::mqtt::dialect;
 use crate::store::StoreError;
 use crate::store::outbox::{Change, Row, Stage};
 
@@ -51,7 +52,8 @@ impl Ledger {
         for (index, pkid) in published {
             if let Some(row) = self.handed.remove(index) {
                 self.reserved.remove(&row.seq);
-                self.flights.insert(pkid, Flight::first(&row));
+                let bytes = dialect::packet_bytes(self.owner.protocol, &row);
+                self.flights.insert(pkid, Flight::first(&row, bytes));
             }
         }
         for pkid in news.released {
@@ -131,6 +133,7 @@ impl Ledger {
             last_pkid,
             last_puback: session.last_puback,
             incoming: session.incoming.clone(),
+            drops_repetitions: self.drops_repetitions,
         };
         let header = header.write()?;
         self.outbox.apply(&changes, Some(&header))?;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::Protocol;
-use crate::event::wire::Qos;
-use crate::event::wire::{Availability, QosPolicy, Wire};
+use crate::event::wire::{Availability, Publication, QosPolicy, Wire};
 use crate::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
+use crate::mqtt::fate::ATTEMPTS;
 use crate::store::Store;
 
 const LIMITS: Limits = Limits {
@@ -35,7 +35,7 @@ impl Fixture {
         let path = folder.path().join("x.db");
         let store = Store::open(&path, Some(wire())).unwrap();
         let outbox = Outbox::open(&path).unwrap();
-        let mut ledger = Ledger::new(outbox, owner());
+        let mut ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
         assert!(!ledger.begin().unwrap());
         assert!(ledger.admit(LIMITS));
         Self {
@@ -87,7 +87,7 @@ impl Fixture {
     /// A new process with the same file.
     fn restart(&mut self) -> (bool, Option<Resume>) {
         let outbox = Outbox::open(&self.path).unwrap();
-        self.ledger = Ledger::new(outbox, owner());
+        self.ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
         let resumable = self.ledger.begin().unwrap();
         let session = self.ledger.resume().unwrap();
         self.ledger.admit(LIMITS);
@@ -220,7 +220,7 @@ fn a_resumed_id_in_use_is_held_and_a_fresh_one_is_refused() {
     let fresh = f.feed().remove(0);
     f.ledger.save(&session(vec![publish(&fresh, 3)])).unwrap();
     let outcome = f.ledger.received(3, 0x91).unwrap();
-    assert_eq!(outcome.refused.as_deref(), Some("PacketIdentifierInUse"));
+    assert_eq!(outcome.end, End::Refused("PacketIdentifierInUse".into()));
     assert!(!f.ledger.needs_rebuild());
     f.ledger.flush().unwrap();
     assert_eq!(f.ledger.outbox.rejected().unwrap()[0].0.seq, fresh.seq);
@@ -498,6 +498,195 @@ fn what_was_foreseen_is_a_repetition_for_the_next_process() {
     f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
     let replay = f.restart().1.unwrap().replay;
     assert_eq!(replay, [again(&rows[0], 1), again(&rows[1], 2)]);
+}
+
+/// Pretends that what is under way was sent that long before it was.
+fn sent_earlier(f: &Fixture, ms: i64) {
+    let conn = rusqlite::Connection::open(&f.path).unwrap();
+    let update = "UPDATE outbox SET sent_at = sent_at - ?";
+    assert!(conn.execute(update, [ms]).unwrap() > 0);
+}
+
+fn doubtful(replay: &[Again]) -> Vec<bool> {
+    let doubtful = |again: &Again| match again {
+        Again::Publish { row, .. } => row.maybe_dup,
+        Again::Release { .. } => false,
+    };
+    replay.iter().map(doubtful).collect()
+}
+
+#[test]
+fn a_message_the_broker_may_have_forgotten_to_hold_is_marked_before_it_is_sent_again() {
+    let mut f = Fixture::new();
+    f.granted();
+    f.granted();
+    let rows = f.feed();
+    let both = vec![publish(&rows[0], 1), publish(&rows[1], 2)];
+    f.ledger.save(&session(both)).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&rows[0], 1), release(2)]))
+        .unwrap();
+    sent_earlier(&f, HELD_MS - 60_000);
+    assert_eq!(doubtful(&f.restart().1.unwrap().replay), [false, false]);
+    // Sending it again does not start the time anew: the broker counts from the first copy.
+    sent_earlier(&f, 60_000);
+    let replay = f.restart().1.unwrap().replay;
+    assert_eq!(doubtful(&replay), [true, false], "a release needs nothing");
+    let under_way = f.ledger.outbox.under_way().unwrap();
+    assert!(under_way[0].row.maybe_dup && !under_way[1].row.maybe_dup);
+
+    // Nobody knows how long it has been when the clock was set back.
+    let mut f = Fixture::new();
+    f.granted();
+    let row = f.feed().remove(0);
+    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    sent_earlier(&f, -60_000);
+    assert_eq!(doubtful(&f.restart().1.unwrap().replay), [true]);
+}
+
+#[test]
+fn at_qos_1_nobody_holds_anything() {
+    let mut f = Fixture::new();
+    f.secured();
+    let row = f.feed().remove(0);
+    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    sent_earlier(&f, 2 * HELD_MS);
+    assert_eq!(doubtful(&f.restart().1.unwrap().replay), [false]);
+}
+
+fn says_dup(f: &mut Fixture) -> bool {
+    let replay = f.ledger.resume().unwrap().unwrap().replay;
+    matches!(replay[0], Again::Publish { dup: true, .. })
+}
+
+#[test]
+fn repetitions_say_so_unless_they_must_not() {
+    let mut f = Fixture::new();
+    f.granted();
+    let row = f.feed().remove(0);
+    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    for (setting, told, dup) in [
+        (ResendDup::Always, false, true),
+        (ResendDup::Never, false, false),
+        (ResendDup::Auto, false, true),
+        (ResendDup::Auto, true, false),
+        (ResendDup::Always, true, true),
+    ] {
+        f.ledger.begin().unwrap();
+        f.ledger.resend_dup = setting;
+        f.ledger.told(told).unwrap();
+        assert_eq!(says_dup(&mut f), dup, "{setting:?} {told}");
+    }
+    // It is remembered, also by the next process, and with what is saved from there on.
+    f.restart();
+    assert!(!says_dup(&mut f));
+    f.ledger.save(&session(vec![release(1)])).unwrap();
+    f.restart();
+    assert!(f.ledger.drops_repetitions);
+    // Another broker has told nothing.
+    f.ledger.owner.broker = "broker:2".into();
+    f.ledger.drops_repetitions = false;
+    assert!(!f.ledger.begin().unwrap());
+    assert!(f.ledger.resume().unwrap().is_none());
+    assert!(!f.ledger.drops_repetitions);
+}
+
+#[test]
+fn what_is_not_taken_for_now_waits_in_its_place_and_nothing_is_sent_for_a_while() {
+    let mut f = Fixture::new();
+    f.granted();
+    f.granted();
+    let rows = f.feed();
+    let both = vec![publish(&rows[0], 1), publish(&rows[1], 2)];
+    f.ledger.save(&session(both)).unwrap();
+    let outcome = f.ledger.received(1, 0x97).unwrap();
+    assert!(
+        matches!(&outcome.end, End::Postponed { reason, .. } if reason == "QuotaExceeded"),
+        "{outcome:?}"
+    );
+    f.ledger.received(2, 0);
+    f.ledger.completed(2).unwrap();
+    f.ledger.flush().unwrap();
+    assert!(f.feed().is_empty(), "not before the pause is over");
+    f.ledger.pause = Pause::default();
+    assert_eq!(f.feed(), [rows[0].clone()], "the same, not marked");
+}
+
+#[test]
+fn what_is_not_taken_without_a_reason_is_refused_in_the_end_and_a_quota_never_is() {
+    for code in [0x83, 0x97] {
+        let mut f = Fixture::new();
+        f.granted();
+        for attempt in 1..=ATTEMPTS {
+            f.ledger.pause = Pause::default();
+            let row = f.feed().remove(0);
+            f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+            let end = f.ledger.received(1, code).unwrap().end;
+            f.ledger.flush().unwrap();
+            let refused = matches!(end, End::Refused(_));
+            assert_eq!(
+                refused,
+                code == 0x83 && attempt == ATTEMPTS,
+                "{code} {end:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_largest_message_is_set_aside_when_the_broker_ends_the_connection_over_a_size() {
+    let mut f = Fixture::new();
+    f.granted();
+    let state = f.wire.availability(Availability::Online);
+    let large = Publication {
+        payload: vec![b'x'; 5_000],
+        retain: false,
+        ..state
+    };
+    f.ledger.outbox.announce(&large).unwrap();
+    let rows = f.feed();
+    assert_eq!(rows.len(), 1, "QoS 1 waits for the release");
+    f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
+    f.ledger.received(1, 0);
+    f.ledger.save(&session(vec![release(1)])).unwrap();
+    let large = f.feed().remove(0);
+    f.ledger
+        .save(&session(vec![release(1), publish(&large, 2)]))
+        .unwrap();
+    let refused = f.ledger.too_large();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].seq, large.seq);
+    // The next of that size is not even sent; a smaller one is.
+    f.ledger.begin().unwrap();
+    f.ledger.resume().unwrap();
+    assert!(f.ledger.admit(LIMITS), "the rest is resumed");
+    assert!(f.ledger.unsendable(&large).is_some());
+    let smaller = Row {
+        payload: vec![b'x'; 4_999],
+        ..large
+    };
+    assert!(f.ledger.unsendable(&smaller).is_none());
+}
+
+#[test]
+fn a_large_message_of_qos_0_does_not_cost_an_innocent_one() {
+    let mut f = Fixture::new();
+    f.granted();
+    let large = Publication {
+        payload: vec![b'x'; 5_000],
+        qos: Qos::AtMostOnce,
+        ..f.wire.availability(Availability::Online)
+    };
+    f.ledger.announce(&large).unwrap();
+    let rows = f.feed();
+    f.ledger.save(&session(vec![publish(&rows[1], 1)])).unwrap();
+    f.ledger.sent_at_most_once().unwrap();
+    assert!(f.ledger.too_large().is_empty());
+    assert!(f.ledger.unsendable(&rows[0]).is_some());
+    assert!(f.ledger.unsendable(&rows[1]).is_none());
+    // Nothing under way: it was not about a message of ours.
+    f.ledger.begin().unwrap();
+    assert!(f.ledger.too_large().is_empty());
 }
 
 proptest::proptest! {

@@ -161,7 +161,7 @@ impl Order {
             operator: Some(self.operator.clone()),
             verb: Some(self.command.verb()),
             genuine: true,
-            spent,
+            spent: spent.map(Box::new),
         }
     }
 }
@@ -449,7 +449,7 @@ impl Keeper {
         });
         let author = refusal.operator.as_ref().filter(|_| refusal.genuine);
         let along = Along {
-            spent: refusal.spent.clone(),
+            spent: refusal.spent.as_deref().cloned(),
             event: event.clone(),
             author: author.map(|operator| format!("operator:{operator}")),
         };

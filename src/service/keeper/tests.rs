@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 
 use super::*;
-use crate::config::{ContactConfig, RexConfig};
+use crate::config::{ContactConfig, MqttConfig, RexConfig};
 use crate::event::PersonRef;
 use crate::gpio::relay::RelayError;
 use crate::presentation::{Identity, TrackId};
+use crate::store::outbox::{Change, Outbox};
 use crate::store::{NewTemplate, PersonStatus};
 
 /// Milliseconds, moved by hand.
@@ -249,4 +250,118 @@ fn nobody_is_let_in_while_older_events_wait() {
     let later = [Step::Wait(6_000), Step::Visit];
     let caught_up = run(&[&steps[..], &later].concat(), OnStorageFailure::Deny);
     assert_eq!(caught_up.released, 1);
+}
+
+/// A keeper before a broker that refuses everything, and what the keeper makes of that.
+struct Refused {
+    _folder: tempfile::TempDir,
+    keeper: Keeper,
+    clock: Arc<HandClock>,
+    outbox: Outbox,
+    _witnessed: mpsc::Receiver<(Lock, Option<String>)>,
+}
+
+fn before_a_broker_that_refuses() -> Refused {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("door.db");
+    let config = Config {
+        mqtt: Some(MqttConfig::default()),
+        ..Config::default()
+    };
+    let store = Store::open(&database, config.wire()).unwrap();
+    let clock = Arc::new(HandClock::default());
+    let (seen, witnessed) = mpsc::channel();
+    let relay = Box::new(Witness {
+        database: database.clone(),
+        seen,
+    });
+    let committed = Box::new(|| {});
+    let mut keeper = Keeper::new(&config, store, relay, None, clock.clone(), committed).unwrap();
+    keeper.begin().unwrap();
+    Refused {
+        _folder: folder,
+        keeper,
+        clock,
+        outbox: Outbox::open(&database).unwrap(),
+        _witnessed: witnessed,
+    }
+}
+
+impl Refused {
+    /// The broker refuses what waits, and what follows from that, until nothing follows any more.
+    fn settle(&mut self) {
+        for _ in 0..10 {
+            let rows = self.outbox.queued(100).unwrap();
+            if rows.is_empty() {
+                return;
+            }
+            for row in rows {
+                let (seq, reason) = (row.seq, "not authorised");
+                let change = Change::Rejected { seq, reason };
+                self.outbox.apply(&[change], None).unwrap();
+                self.keeper.told(Message::Undelivered(Undelivered {
+                    seq,
+                    event: row.event_id,
+                    topic: row.topic,
+                    reason: reason.into(),
+                }));
+            }
+            self.keeper.due();
+        }
+        panic!("refusals without end");
+    }
+
+    fn pass(&mut self, hours: u64) {
+        for _ in 0..hours * 6 {
+            self.clock.0.fetch_add(600_000, Ordering::Relaxed);
+            self.keeper.due();
+            self.settle();
+        }
+    }
+
+    /// Topic and number of each report.
+    fn reports(&mut self) -> Vec<(String, u64)> {
+        let events = self.keeper.journal.store().events(&Default::default());
+        let report = |recorded: crate::event::Recorded| match recorded.event {
+            Event::DeliveryRefused {
+                topic, messages, ..
+            } => Some((topic, messages)),
+            _ => None,
+        };
+        events.unwrap().into_iter().filter_map(report).collect()
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_everything_is_told_of_and_causes_nothing_else() {
+    let mut refused = before_a_broker_that_refuses();
+    refused.settle();
+    let state = ("doorward/home/front/state".to_owned(), 1);
+    assert_eq!(refused.reports(), std::slice::from_ref(&state));
+    // No report leads to a summary that is refused, which leads to a report.
+    refused.pass(100);
+    assert_eq!(refused.reports(), [state]);
+}
+
+#[test]
+fn refused_events_are_told_of_at_once_and_then_once_an_hour_with_their_number() {
+    let mut refused = before_a_broker_that_refuses();
+    refused.settle();
+    let before = refused.reports().len();
+    for _ in 0..5 {
+        refused.keeper.record(Event::DoorRex);
+        refused.settle();
+    }
+    refused.pass(3);
+    refused.keeper.record(Event::DoorRex);
+    refused.settle();
+    let mut reports = refused.reports();
+    reports.retain(|(topic, _)| topic.ends_with("/event/door"));
+    let numbers: Vec<u64> = reports.iter().map(|(_, messages)| *messages).collect();
+    assert_eq!(numbers, [1, 4, 1]);
+    assert_eq!(
+        refused.reports().len(),
+        before + 3,
+        "the summary has its day"
+    );
 }

@@ -180,7 +180,9 @@ pub(super) fn size(conn: &Connection) -> Result<Size, StoreError> {
 
 fn has_expired(conn: &Connection, now: i64) -> Result<bool, StoreError> {
     Ok(conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE stage = 0 AND expires_at <= ?)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE expires_at <= ? AND stage IN (0, 4))",
+        )?
         .query_row([now], |row| row.get(0))?)
 }
 
@@ -202,7 +204,11 @@ fn may_drop(conn: &Connection, limits: &Limits) -> Result<bool, StoreError> {
     Ok(false)
 }
 
+/// What expired while it waited goes, and is counted; what was refused goes without a word: a
+/// picture that no broker wants must not stay for ever either.
 fn expire(conn: &Connection, now: i64) -> Result<u64, StoreError> {
+    conn.prepare_cached("DELETE FROM outbox WHERE stage = 4 AND expires_at <= ?")?
+        .execute([now])?;
     let mut statement = conn.prepare_cached(
         "SELECT seq, class FROM outbox WHERE stage = 0 AND expires_at <= ?
          ORDER BY expires_at LIMIT ?",

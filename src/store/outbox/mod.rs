@@ -102,7 +102,7 @@ impl Outbox {
     pub fn under_way(&self) -> Result<Vec<UnderWay>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
-                    expires_at, correlation, stage, pkid
+                    expires_at, correlation, stage, pkid, sent_at
              FROM outbox WHERE stage IN (1, 2) AND stage < 3 ORDER BY stage, seq",
         )?;
         let mut rows = statement.query([])?;
@@ -115,6 +115,7 @@ impl Outbox {
                     _ => Stage::Received,
                 },
                 pkid: row.get(12)?,
+                sent_at: row.get(13)?,
             });
         }
         Ok(under_way)
@@ -267,13 +268,17 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     match change {
         Change::Published { row, pkid } => {
             let known = conn
-                .prepare_cached("UPDATE outbox SET stage = 1, pkid = ?, qos = ? WHERE seq = ?")?
+                .prepare_cached(
+                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?,
+                        sent_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE seq = ?",
+                )?
                 .execute(params![pkid, u8::from(row.qos), row.seq])?;
             if known == 0 {
                 conn.prepare_cached(
                     "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
-                                         payload, maybe_dup, expires_at, correlation, stage, pkid)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
+                                         payload, maybe_dup, expires_at, correlation, stage, pkid, sent_at)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?,
+                             CAST(unixepoch('subsec') * 1000 AS INTEGER))",
                 )?
                 .execute(params![
                     row.seq,
@@ -296,6 +301,10 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                 "UPDATE outbox SET stage = 0, pkid = NULL WHERE seq = ? AND stage = 1",
             )?
             .execute([seq])?;
+        }
+        Change::Doubtful { seq } => {
+            conn.prepare_cached("UPDATE outbox SET maybe_dup = 1 WHERE seq = ?")?
+                .execute([seq])?;
         }
         Change::Received { seq } => {
             conn.prepare_cached("UPDATE outbox SET stage = 2 WHERE seq = ? AND stage = 1")?

@@ -51,6 +51,8 @@ pub struct UnderWay {
     pub pkid: u16,
     /// How far it has come.
     pub stage: Stage,
+    /// When it was first sent under this packet id, in milliseconds since 1970.
+    pub sent_at: Option<i64>,
 }
 
 /// One step of one row.
@@ -62,6 +64,11 @@ pub enum Change<'a> {
         row: &'a Row,
         /// Its packet id.
         pkid: u16,
+    },
+    /// The broker may have forgotten that it has it: it may arrive twice.
+    Doubtful {
+        /// Which row.
+        seq: i64,
     },
     /// It waits again as if it had never been handed over: it got a packet id, but did not leave.
     Queued {

@@ -86,6 +86,13 @@ fn a_row_goes_from_queued_to_gone() {
         row: rows[0].clone(),
         pkid: 7,
         stage,
+        sent_at: None,
+    };
+    let sent_at = f.outbox.under_way().unwrap()[0].sent_at;
+    assert!(sent_at.is_some());
+    let expected = |stage| UnderWay {
+        sent_at,
+        ..expected(stage)
     };
     assert_eq!(f.outbox.under_way().unwrap(), [expected(Stage::Published)]);
     f.outbox

@@ -288,3 +288,23 @@ fn random_bytes_end_the_connection_and_lose_nothing() {
         recovers(&scene, pump, cases);
     }
 }
+
+#[test]
+fn puback_for_a_message_of_qos_2_is_no_delivery() {
+    for protocol in PROTOCOLS {
+        let mut scene = Scene::new(protocol);
+        let mut said = false;
+        scene.broker.script(move |seen| match seen.event() {
+            Some(message) if !std::mem::replace(&mut said, true) => {
+                Act::answer(vec![Outgoing::PubAck(message.pkid, 0)])
+            }
+            _ => Act::proper(),
+        });
+        scene.record(2);
+        let pump = scene.pump();
+        let failure = pump.failure();
+        println!("{protocol:?}, PUBACK for QoS 2: {failure}");
+        assert!(failure.to_string().contains("sent again"), "{failure}");
+        recovers(&scene, pump, 2);
+    }
+}

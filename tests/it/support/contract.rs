@@ -121,9 +121,14 @@ impl Contract {
 
     fn channel(&self, topic: &str) -> Result<&str, String> {
         let channels = self.document["channels"].as_object().unwrap();
-        let named = channels.iter().find(|(_, channel)| {
+        let named = channels.iter().find(|(name, channel)| {
             let address = channel["address"].as_str().unwrap();
-            address.replace("{site}/{door}", "home/front") == topic
+            let address = address.replace("{site}/{door}", "home/front");
+            // A command may ask for its result below the topic of results.
+            let below = topic
+                .strip_prefix(&address)
+                .and_then(|rest| rest.strip_prefix('/'));
+            topic == address || (*name == "commandResult" && below.is_some())
         });
         named
             .map(|(name, _)| name.as_str())
@@ -172,12 +177,13 @@ fn payload(message: &Message, content_type: &str) -> Result<Value, String> {
 
 /// What a token claims, whoever signed it.
 fn claimed(token: &str) -> Value {
-    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    let algorithm = jsonwebtoken::decode_header(token).unwrap().alg;
+    let mut rules = jsonwebtoken::Validation::new(algorithm);
     rules.insecure_disable_signature_validation();
     rules.validate_exp = false;
     rules.validate_aud = false;
     rules.required_spec_claims.clear();
-    let key = jsonwebtoken::DecodingKey::from_ed_der(&[0; 32]);
+    let key = jsonwebtoken::DecodingKey::from_secret(&[]);
     let token = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &rules);
     token.unwrap().claims.into()
 }

@@ -17,6 +17,7 @@ pub mod scenery;
 pub mod script;
 pub mod sender;
 pub mod shipped;
+pub mod site;
 pub mod small_disk;
 pub mod subscriber;
 pub mod websocket;

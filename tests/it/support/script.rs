@@ -19,6 +19,9 @@ pub enum Packet {
     PubRel {
         pkid: u16,
     },
+    Subscribe {
+        pkid: u16,
+    },
     Disconnect,
     Other(u8),
 }
@@ -77,6 +80,22 @@ impl Client {
         self.send(&[0x70, 3, high, low, 0x92]);
     }
 
+    /// SUBACK for one topic.
+    pub fn suback(&mut self, pkid: u16) {
+        let [high, low] = pkid.to_be_bytes();
+        self.send(&[0x90, 4, high, low, 0, 1]);
+    }
+
+    /// A message of QoS 0, short.
+    pub fn publish(&mut self, topic: &str, payload: &str) {
+        let length = u8::try_from(2 + topic.len() + 1 + payload.len()).unwrap();
+        let mut packet = vec![0x30, length, 0, u8::try_from(topic.len()).unwrap()];
+        packet.extend(topic.bytes());
+        packet.push(0);
+        packet.extend(payload.bytes());
+        self.send(&packet);
+    }
+
     pub fn disconnect(&mut self, reason: u8) {
         self.send(&[0xE0, 2, reason, 0]);
     }
@@ -133,6 +152,9 @@ impl Client {
                 }
             }
             6 => Packet::PubRel {
+                pkid: u16::from_be_bytes([body[0], body[1]]),
+            },
+            8 => Packet::Subscribe {
                 pkid: u16::from_be_bytes([body[0], body[1]]),
             },
             14 => Packet::Disconnect,

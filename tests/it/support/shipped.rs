@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::pki::{Identity, Pki};
 use super::{free_port, wait_for};
 
@@ -64,29 +66,33 @@ impl Shipped {
         let path = folder.path().join("mosquitto.conf");
         std::fs::write(&path, format!("user root\n{conf}")).unwrap();
 
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new("mosquitto")
-            .arg("-c")
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("mosquitto is installed");
+        let process = run(folder.path());
         let shipped = Self {
             tls_port,
             wss_port,
             folder,
             process,
         };
-        for port in [tls_port, wss_port] {
+        shipped.listens();
+        shipped
+    }
+
+    /// Stops it in good order and starts it again with what it saved.
+    pub fn restart(&mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        self.process.wait().unwrap();
+        self.process = run(self.folder.path());
+        self.listens();
+    }
+
+    fn listens(&self) {
+        for port in [self.tls_port, self.wss_port] {
             wait_for(
                 "the shipped broker listens",
                 Duration::from_secs(10),
                 || TcpStream::connect(("127.0.0.1", port)).is_ok(),
             );
         }
-        shipped
     }
 
     /// What the broker says when `who` publishes there, at QoS 1.
@@ -133,8 +139,7 @@ impl Shipped {
         let path = self.folder.path().join("acl");
         let rules = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{rules}{lines}")).unwrap();
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        kill_process(Pid::from_child(&self.process), Signal::HUP).unwrap();
     }
 }
 
@@ -143,6 +148,22 @@ impl Drop for Shipped {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn run(folder: &Path) -> Child {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
+    Command::new("mosquitto")
+        .arg("-c")
+        .arg(folder.join("mosquitto.conf"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("mosquitto is installed")
 }
 
 fn install_certificates(pki: &Pki, folder: &Path) {

@@ -200,6 +200,25 @@ fn what_is_too_old_goes_however_empty_the_outbox_is() {
 }
 
 #[test]
+fn a_refused_picture_goes_when_it_expires_and_a_refused_event_stays() {
+    let mut f = fixture();
+    let at = |second| Some(Timestamp::from_second(second).unwrap());
+    f.queue(Class::Snapshot, Qos::AtLeastOnce, 1, at(10));
+    f.queue(Class::Door, Qos::AtLeastOnce, 1, None);
+    for row in f.outbox.queued(10).unwrap() {
+        let (seq, reason) = (row.seq, "no");
+        let change = Change::Rejected { seq, reason };
+        f.outbox.apply(&[change], None).unwrap();
+    }
+    f.sweep(at(9).unwrap(), &limits(100, &[]));
+    assert_eq!(f.outbox.rejected().unwrap().len(), 2);
+    f.sweep(at(10).unwrap(), &limits(100, &[]));
+    let left = f.outbox.rejected().unwrap();
+    assert_eq!((left.len(), left[0].0.class.as_str()), (1, "door"));
+    assert_eq!(f.counted(), BTreeMap::new(), "the refusal was told of");
+}
+
+#[test]
 fn a_sweep_is_done_in_pieces() {
     let mut f = fixture();
     for _ in 0..AT_ONCE + 10 {

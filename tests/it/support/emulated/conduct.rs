@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use doorward::config::Protocol;
 use rumqttc::mqttbytes::v5::ConnectReturnCode;
 
 use super::State;
@@ -176,9 +177,11 @@ pub(super) fn take(state: &mut State, packet: &Incoming) -> (Vec<Outgoing>, bool
 
 fn connect(state: &mut State, clean: bool) -> (Vec<Outgoing>, bool) {
     let conduct = &state.conduct;
-    if clean || !conduct.keeps_session {
+    if clean || state.passing || !conduct.keeps_session {
         state.session = None;
     }
+    // In 3.1.1 a clean session ends with its connection; in 5 it is an ordinary one made anew.
+    state.passing = clean && state.protocol == Some(Protocol::V311);
     let session_present = conduct.claims_session.unwrap_or(state.session.is_some());
     let refused = conduct.refuses;
     let answer = Outgoing::ConnAck {

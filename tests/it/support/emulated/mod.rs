@@ -39,6 +39,8 @@ struct State {
     conduct: Conduct,
     /// Messages that await their release; nothing inside when they count as delivered already.
     session: Option<BTreeMap<u16, Option<Message>>>,
+    /// The session is not to survive its connection.
+    passing: bool,
     /// Number of the connection, and its socket.
     connection: usize,
     socket: Option<TcpStream>,
