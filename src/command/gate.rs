@@ -120,7 +120,7 @@ pub struct Refusal {
     /// Whether that was signed by who it claims to be from.
     pub genuine: bool,
     /// What must be on the record, where it could have been carried out later.
-    pub spent: Option<Spent>,
+    pub spent: Option<Box<Spent>>,
 }
 
 impl Refusal {
@@ -209,7 +209,7 @@ pub fn judge<L: Ledger>(
     // From here on everything that it says is the operator's word.
     let refused = |reason, detail: String, spent: Option<Spent>| Refusal {
         genuine: true,
-        spent,
+        spent: spent.map(Box::new),
         ..claimed(reason, detail)
     };
     if claims.aud != settings.door {

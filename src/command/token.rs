@@ -188,10 +188,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::keys::of_seed;
+    use crate::keys::pem_of_seed;
 
     fn key() -> SigningKey {
-        SigningKey::from_pem(&of_seed(1)).unwrap()
+        SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap()
     }
 
     fn claims() -> Value {
@@ -204,7 +204,7 @@ mod tests {
     fn token(header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
-        let pem = of_seed(1);
+        let pem = pem_of_seed(&[1; 32]);
         let der = pem::parse(&pem).unwrap().into_contents();
         let key = EncodingKey::from_ed_der(&der);
         let signed = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::EdDSA);
@@ -231,7 +231,7 @@ mod tests {
         let opened = sealed.open(key().public_key()).unwrap();
         assert_eq!((opened.iat, opened.exp), (5, 9));
         assert_eq!(sealed.command().unwrap(), Command::Unlock {});
-        let other = SigningKey::from_pem(&of_seed(2)).unwrap();
+        let other = SigningKey::from_pem(&pem_of_seed(&[2; 32])).unwrap();
         assert!(sealed.open(other.public_key()).is_none());
     }
 

@@ -18,15 +18,12 @@ use crate::event::{
     DropReason, Event, Granted, Method, Mode, ModeSource, PersonId, PersonRef, Recorded,
     ReleaseCause, RestoredFrom, Role, RuleChange, RuleKind, SecureCause,
 };
-use crate::keys::{SigningKey, private_pem};
+use crate::keys::{SigningKey, pem_of_seed};
 
 /// 3 February 2026, 08:00 UTC, in milliseconds since 1970.
 const MORNING: i64 = 1_770_105_600_000;
 /// Number of the first example.
 const FIRST: u64 = 1041;
-/// What precedes the seed of an Ed25519 key in PKCS#8, version 1.
-const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-
 /// One recorded event of every kind, in the order of [`KINDS`](crate::event::KINDS).
 #[must_use]
 pub fn examples() -> Vec<Recorded> {
@@ -162,7 +159,7 @@ pub(super) fn checkpoint() -> Value {
 
 /// The PEM of a key whose seed is all sevens.
 fn known_key() -> String {
-    private_pem(&[&PKCS8[..], &[7; 32]].concat())
+    pem_of_seed(&[7; 32])
 }
 
 fn home() -> Wire {

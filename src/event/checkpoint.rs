@@ -133,7 +133,11 @@ mod tests {
     use crate::keys;
 
     fn signer(seed: u8) -> Signer {
-        Signer::from_pem("/doorward/home/front".into(), &keys::of_seed(seed)).unwrap()
+        Signer::from_pem(
+            "/doorward/home/front".into(),
+            &keys::pem_of_seed(&[seed; 32]),
+        )
+        .unwrap()
     }
 
     fn head(seq: u64) -> Head {

@@ -10,10 +10,11 @@ pub mod file;
 use std::collections::HashSet;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use ring::rand::SystemRandom;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// Content type of what is signed.
 pub const CONTENT_TYPE: &str = "application/jose";
@@ -22,6 +23,8 @@ pub const CONTENT_TYPE: &str = "application/jose";
 const PRIVATE: &str = "PRIVATE KEY";
 /// PEM label of a public key.
 const PUBLIC: &str = "PUBLIC KEY";
+/// What precedes the 32 bytes of an Ed25519 seed in PKCS#8, version 1 (RFC 8410).
+const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 /// What precedes the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const SPKI: [u8; 12] = [48, 42, 48, 5, 6, 3, 43, 101, 112, 3, 33, 0];
 
@@ -61,13 +64,17 @@ impl SigningKey {
         })
     }
 
-    /// A new key, as PEM (PKCS#8).
+    /// A new key, as PEM (PKCS#8, version 1: ring would make version 2, which neither OpenSSL nor
+    /// Python's cryptography reads).
     ///
     /// # Errors
     /// [`KeyError::Random`].
     pub fn generate() -> Result<String, KeyError> {
-        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
-        Ok(private_pem(key.map_err(|_| KeyError::Random)?.as_ref()))
+        let mut seed = Zeroizing::new([0; 32]);
+        SystemRandom::new()
+            .fill(seed.as_mut())
+            .map_err(|_| KeyError::Random)?;
+        Ok(pem_of_seed(&seed))
     }
 
     /// The key that others verify with.
@@ -154,10 +161,11 @@ impl PublicKey {
     }
 }
 
-/// A signing key (PKCS#8) as PEM.
+/// The signing key of a seed, as PEM (PKCS#8).
 #[must_use]
-pub fn private_pem(pkcs8: &[u8]) -> String {
-    pem_text(PRIVATE, pkcs8)
+pub fn pem_of_seed(seed: &[u8; 32]) -> String {
+    let pkcs8 = Zeroizing::new([&PKCS8[..], seed].concat());
+    pem_text(PRIVATE, pkcs8.as_slice())
 }
 
 fn pem_text(label: &str, der: impl Into<Vec<u8>>) -> String {
@@ -174,20 +182,13 @@ fn armoured(text: &str, label: &str) -> Result<Vec<u8>, KeyError> {
     Ok(found.into_contents())
 }
 
-/// The key of a seed, for tests: PKCS#8 version 1, as openssl writes it.
-#[cfg(test)]
-pub(crate) fn of_seed(seed: u8) -> String {
-    let prefix = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-    private_pem(&[&prefix[..], &[seed; 32]].concat())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_no_key_is_refused_with_what_it_is() {
-        let public = SigningKey::from_pem(&of_seed(1)).unwrap();
+        let public = SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap();
         let public = public.public_key().to_pem();
         let error = SigningKey::from_pem(&public).unwrap_err();
         assert!(error.to_string().contains("a PUBLIC KEY, not a PRIVATE"));

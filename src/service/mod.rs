@@ -221,11 +221,7 @@ async fn supervise(
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     keeper.set_snapshots(snapshots);
     if let Some(pump) = &pump {
-        let reload = pump.reloader();
-        keeper.on_reload(Box::new(move || {
-            reload();
-            Ok(None)
-        }));
+        keeper.on_reload(Box::new(pump.reloader()));
     }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {

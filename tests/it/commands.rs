@@ -376,6 +376,9 @@ fn a_genuine_command_is_recorded_and_opens_the_door() {
         assert_eq!(event["by"], "operator:otto");
     }
     // The answer went to the topic that was asked for, and to no other.
+    wait_for("the watcher saw it", PATIENCE, || {
+        !site.results().is_empty()
+    });
     let answers = site.watcher.messages();
     let mut answers = answers
         .iter()
@@ -445,6 +448,7 @@ fn another_client_asks_by_request_and_response_or_by_the_plain_topic() {
     let json: Value = serde_json::from_str(json).unwrap();
     assert_eq!((&json["ok"], &json["door"]), (&json!(true), &json!(DOOR)));
 
+    wait_for("the watcher saw it", PATIENCE, || site.results().len() == 1);
     let answer = site.answer(&site.genuine("otto", "plain-topic", Command::Lock {}));
     assert_eq!(answer["id"], "plain-topic");
     // The door is not made to write where only it may, nor for who cannot sign.
@@ -814,6 +818,19 @@ fn the_client_says_what_is_wrong() {
     let url = format!("mqtts://localhost:{port}");
     let away = failed(&["--url", &url, "--door", "home/front", "unlock"]);
     assert!(away.contains(&port.to_string()), "{away}");
+    // A key is read by others too.
+    let public = Process::new("openssl")
+        .args(["pkey", "-pubout", "-in"])
+        .arg(site.door.path("otto.key"))
+        .output()
+        .unwrap();
+    let listed = &site.door.json(&["operators", "list"])[0];
+    let listed = listed.as_array().unwrap().iter();
+    let mut otto = listed.filter(|operator| operator["name"] == "otto");
+    assert_eq!(
+        String::from_utf8(public.stdout).unwrap(),
+        otto.next().unwrap()["public_key"].as_str().unwrap()
+    );
     let endless = failed(&["mode", "unlocked"]);
     assert!(endless.contains("needs an end"), "{endless}");
     let exposed = site.door.path("otto.key");

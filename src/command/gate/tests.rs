@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Tick;
 use crate::command::token::{Claims, sign};
 use crate::event::CommandRefusal as Why;
-use crate::keys::{SigningKey, of_seed};
+use crate::keys::{SigningKey, pem_of_seed};
 
 const DOOR: &str = "/doorward/home/front";
 const NOW: i64 = 1_800_000_000;
@@ -35,7 +35,7 @@ impl Ledger for Known {
     type Error = String;
     fn operator(&mut self, name: &str) -> Result<Option<Operator>, String> {
         self.fails("operator")?;
-        let key = SigningKey::from_pem(&of_seed(1)).unwrap();
+        let key = SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap();
         Ok((name == "ada").then(|| Operator {
             name: name.to_owned(),
             role: self.role,
@@ -106,7 +106,7 @@ fn case() -> Case {
 
 impl Case {
     fn token(&self) -> String {
-        let key = SigningKey::from_pem(&of_seed(self.seed)).unwrap();
+        let key = SigningKey::from_pem(&pem_of_seed(&[self.seed; 32])).unwrap();
         sign(&key, &self.claims).unwrap()
     }
 

@@ -33,9 +33,8 @@ const VERIFY_EVERY: Duration = Duration::from_millis(100);
 /// Answers that wait for a store that cannot be written; they are of use for a minute only.
 const ANSWERS: usize = 32;
 
-/// Does something for a command that others than the keeper can do; in words what came of it, or why
-/// it cannot be done.
-pub type Errand = Box<dyn FnMut() -> Result<Option<String>, String> + Send>;
+/// Has others do something for a command; never waits for it.
+pub type Errand = Box<dyn Fn() + Send>;
 
 /// What the keeper needs for commands.
 pub(super) struct Commands {
@@ -162,7 +161,7 @@ impl Order {
             operator: Some(self.operator.clone()),
             verb: Some(self.command.verb()),
             genuine: true,
-            spent,
+            spent: spent.map(Box::new),
         }
     }
 }
@@ -355,13 +354,10 @@ impl Keeper {
                 self.note(order, now)?;
                 self.revision = None;
                 self.follow_rules(order)?;
-                let errand = self.commands.as_mut().and_then(|c| c.reload.take());
-                let Some(mut errand) = errand else {
-                    return Ok(None);
-                };
-                let done = errand();
-                self.on_reload(errand);
-                done.map_err(|detail| unavailable(order, detail, None))
+                if let Some(errand) = self.commands.as_ref().and_then(|c| c.reload.as_ref()) {
+                    errand();
+                }
+                Ok(None)
             }
         }
     }
@@ -453,7 +449,7 @@ impl Keeper {
         });
         let author = refusal.operator.as_ref().filter(|_| refusal.genuine);
         let along = Along {
-            spent: refusal.spent.clone(),
+            spent: refusal.spent.as_deref().cloned(),
             event: event.clone(),
             author: author.map(|operator| format!("operator:{operator}")),
         };
