@@ -27,7 +27,6 @@ mod guarding;
 mod liveness;
 mod outage;
 mod outbox;
-mod packet_ids;
 mod packs;
 mod photos;
 mod recognition;
