@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import re
 import shutil
 import socket
 import ssl
@@ -21,6 +22,7 @@ class Broker:
         self.folder = Path(folder)
         self.port = free_port(random)
         self.process = None
+        self._remembers_since = 0
         make_certificates(self.folder)
         # As the one who runs this: Mosquitto would change to a user who cannot read the folder.
         (self.folder / "mosquitto.conf").write_text(
@@ -74,6 +76,17 @@ class Broker:
     def forget(self):
         """Everything it had saved; only while it is stopped."""
         (self.folder / "mosquitto.db").unlink()
+        self._remembers_since = len(self.log())
+
+    def owes(self, client):
+        """Messages at QoS 2 that this client has not acknowledged to the end, by the broker's own log."""
+        owed = set()
+        for sent, done in re.findall(
+            rf"Sending PUBLISH to {client} \(d\d, q2, r\d, m(\d+)|Received PUBCOMP from {client} \(Mid: (\d+)",
+            self.log()[self._remembers_since :],
+        ):
+            owed.add(sent) if sent else owed.discard(done)
+        return len(owed)
 
     def log(self):
         return (self.folder / "mosquitto.log").read_text(errors="replace")

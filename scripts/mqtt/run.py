@@ -126,9 +126,7 @@ class Run:
         has got by then goes to the consumer, and what was held back is lost with the connection."""
         counter = self.counter
         await self.link.hold("down")
-        await self._until(
-            "the consumer to have everything", lambda: counter.connected and counter.quiet_for() > QUIET_S
-        )
+        await self._consumed(QUIET_S)
         self.link.refuse = True
         await asyncio.to_thread(self.broker.stop)
         self.broker.forget()
@@ -139,6 +137,9 @@ class Run:
         await asyncio.to_thread(self.broker.start)
         await self._until("the consumer to subscribe again", counter.is_subscribed)
         self.link.refuse = False
+        # If the CONNACK that says so is lost as well, the next one says that there is a session: a new,
+        # empty one. No client can tell that from its own, and releases what the broker never had.
+        await self._until("the publisher to hear of it", lambda: self.publisher.connected)
 
     async def _finish(self):
         """Peace: whatever is left must find its way now."""
@@ -146,11 +147,19 @@ class Run:
         await self._until("everything to be recorded and sent", lambda: self.publisher.ended is not None)
         if self.publisher.ended != 0:
             raise Stuck(f"the publisher ended with exit code {self.publisher.ended}; see publisher.log")
-        await self._until("the broker to hand over everything", self._complete)
+        await self._consumed(QUIET_AT_END_S)
 
-    def _complete(self):
-        counter = self.counter
-        return counter.connected and counter.quiet_for() > QUIET_AT_END_S
+    async def _consumed(self, quiet_s):
+        """Until the consumer has everything that the broker has for it; on a busy machine silence alone
+        does not prove that."""
+        counter, begun = self.counter, time.monotonic()
+        what = "the consumer to have everything"
+        await self._until(what, lambda: counter.connected and counter.quiet_for() > quiet_s)
+        while self.broker.owes("counter"):
+            if time.monotonic() - begun > STUCK_S:
+                raise Stuck(f"waited {STUCK_S} s in vain: {what}")
+            await asyncio.sleep(quiet_s)
+            await self._until(what, lambda: counter.connected and counter.quiet_for() > quiet_s)
 
     async def _end(self):
         if self.publisher:

@@ -31,7 +31,6 @@ mod guarding;
 mod liveness;
 mod outage;
 mod outbox;
-mod packet_ids;
 mod packs;
 mod photos;
 mod recognition;

@@ -321,3 +321,27 @@ fn refusal(code: ConnectReturnCode) -> u8 {
         ConnectReturnCode::NotAuthorized => 0x87,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resumed(last_puback: u16, ids: &[u16]) -> PersistedSession {
+        let replay = ids.iter().map(|pkid| Again::Release { pkid: *pkid });
+        let resume = Resume {
+            last_pkid: ids.last().copied().unwrap_or_default(),
+            last_puback,
+            replay: replay.collect(),
+            incoming: Vec::new(),
+        };
+        restored(resume, "door")
+    }
+
+    #[test]
+    fn a_frontier_beyond_what_is_resumed_is_not_handed_to_the_client() {
+        // After the last packet id comes the first again.
+        assert_eq!(resumed(50, &[1, 2, 20]).last_puback, 0);
+        assert_eq!(resumed(40, &[]).last_puback, 0);
+        assert_eq!(resumed(40, &[41, 50, 1]).last_puback, 40);
+    }
+}
