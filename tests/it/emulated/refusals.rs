@@ -49,8 +49,16 @@ fn a_message_that_is_refused_has_a_defined_fate() {
             println!(
                 "{reason:#04x} at QoS {qos}: set aside {reasons:?}, arrived {arrived:?}, {connections} connections"
             );
-            assert_eq!(reasons, [word]);
-            assert_eq!(arrived, [2]);
+            // What may pass by itself is asked again, and taken.
+            if matches!(reason, 0x80 | 0x83 | 0x97) {
+                assert!(reasons.is_empty(), "{reasons:?}");
+                let mut arrived = arrived;
+                arrived.sort_unstable();
+                assert_eq!(arrived, [1, 2]);
+            } else {
+                assert_eq!(reasons, [word]);
+                assert_eq!(arrived, [2]);
+            }
         }
     }
 }
@@ -100,8 +108,15 @@ fn a_connection_ended_with_a_reason_is_named_and_made_again() {
         let named = matches!(failure, Failure::Configuration(_));
         assert_eq!(named, configuration, "{failure:?}");
         scene.drained();
-        scene.exactly_once(3);
         scene.patient();
+        if reason == 0x95 {
+            // The largest under way cannot be taken; the rest is.
+            let rejected = scene.door.outbox().rejected().unwrap();
+            assert!(!rejected.is_empty());
+            assert_eq!(rejected.len() + scene.broker.sequences().len(), 3);
+        } else {
+            scene.exactly_once(3);
+        }
     }
 }
 
