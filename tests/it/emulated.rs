@@ -12,7 +12,7 @@ mod sessions;
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::config::Protocol;
+use doorward::config::{Protocol, ResendDup};
 use doorward::event::Event;
 use doorward::mqtt::{PumpEvent, Retry};
 use doorward::store::Store;
@@ -50,6 +50,8 @@ impl Scene {
         let mut door = Sender::new().towards(&broker.url());
         door.mqtt().allow_plaintext = true;
         door.mqtt().protocol = protocol;
+        // As the standard says, and without asking for the broker's version.
+        door.mqtt().resend_dup = ResendDup::Always;
         let store = door.store();
         Self {
             broker,

@@ -163,6 +163,28 @@ fn a_repetition_that_says_so_is_lost_where_the_broker_drops_it() {
 }
 
 #[test]
+fn a_repetition_that_does_not_say_so_is_delivered_there() {
+    for protocol in PROTOCOLS {
+        let mut scene = Scene::new(protocol);
+        scene.door.mqtt().resend_dup = ResendDup::Never;
+        scene.broker.conduct(|conduct| {
+            conduct.emqx();
+            conduct.drops_unseen_dup = true;
+        });
+        scene.broker.script(move |seen| match seen.event() {
+            Some(_) if seen.connection == first(protocol) => Act::ignore().and_close(),
+            _ => Act::proper(),
+        });
+        scene.record(1);
+        let pump = scene.pump();
+        scene.drained();
+        scene.exactly_once(1);
+        assert_eq!(reported(&pump), 1);
+        println!("{protocol:?}, drops unseen DUP, resend_dup = never: delivered once");
+    }
+}
+
+#[test]
 fn a_release_the_broker_does_not_know_is_done() {
     for protocol in PROTOCOLS {
         let mut scene = Scene::new(protocol);
