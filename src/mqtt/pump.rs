@@ -115,7 +115,6 @@ impl PumpHandle {
     }
 
     /// The same for a thread of its own, which may outlive the pump: then nobody is woken.
-    #[must_use]
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let wake = Arc::clone(&self.wake);
         move || wake.notify_one()
