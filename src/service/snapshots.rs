@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(snapshots.publish_newest(), Ok(()), "one that waits will do");
         let rows = Outbox::open(&f.config.store.path)
             .unwrap()
-            .queued(9)
+            .queued(9, crate::clock::Timestamp::UNIX_EPOCH)
             .unwrap();
         let [row] = &rows[..] else {
             panic!("{} rows", rows.len())

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Ledger;
 use super::flight::{End, Flight, Limits, Outcome, Settled};
+use crate::clock::Timestamp;
 use crate::event::wire::{Publication, Qos};
 use crate::mqtt::dialect;
 use crate::store::StoreError;
@@ -46,7 +47,7 @@ impl Ledger {
                 .map(|row| row.seq)
                 .chain(self.settled.iter().map(Settled::seq))
                 .collect();
-            let queued = self.outbox.queued(room + busy.len())?;
+            let queued = self.outbox.queued(room + busy.len(), Timestamp::now())?;
             let fresh = queued.into_iter().filter(|row| !busy.contains(&row.seq));
             let free = room - rows.len();
             rows.extend(fresh.take(free));

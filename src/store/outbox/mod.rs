@@ -27,6 +27,7 @@ pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
 use super::health::FileIdentity;
+use crate::clock::Timestamp;
 use crate::event::wire::Publication;
 use rows::read;
 
@@ -78,15 +79,18 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn queued(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
+    pub fn queued(&self, limit: usize, now: Timestamp) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation
              FROM outbox WHERE stage = 0 AND stage < 3
-                AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))
+                AND (expires_at IS NULL OR expires_at > ?)
              ORDER BY seq LIMIT ?",
         )?;
-        let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut rows = statement.query([
+            now.as_millisecond(),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        ])?;
         let mut queued = Vec::new();
         while let Some(row) = rows.next()? {
             queued.push(read(row)?);
