@@ -320,7 +320,11 @@ mod tests {
             let mut store = Store::open(&config.store.path, config.wire()).unwrap();
             record(&mut store, &event).unwrap();
             let outbox = crate::store::outbox::Outbox::open(&config.store.path).unwrap();
-            let row = outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap().pop().unwrap();
+            let row = outbox
+                .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+                .unwrap()
+                .pop()
+                .unwrap();
             assert_eq!((row.payload.len(), row.qos), (wanted, Qos::ExactlyOnce));
         }
         let error = synthetic(&config, Some(10)).unwrap_err().to_string();

@@ -34,8 +34,12 @@ pub(super) struct Link {
     pub reporter: Reporter,
     pub wake: Arc<Notify>,
     pub stopping: watch::Receiver<Stop>,
-    /// MQTT 3.1.1: the broker has just ended a clean session of ours, so it has none.
+    /// The broker has just ended a clean session of ours, so it has none.
     pub cleared: bool,
+    /// The last connection ended before any message was answered. Some brokers refuse a message and
+    /// hang up in one breath, and the client drops what it read together with the end: packets are
+    /// read one by one until an answer gets through.
+    pub one_by_one: bool,
 }
 
 /// How a connection ended.
@@ -67,26 +71,25 @@ impl Link {
                 };
             }
         };
-        match self.config.protocol {
+        let start = match (resumable, self.cleared) {
+            (true, _) => Start::Resume,
+            (false, true) => Start::Fresh,
+            (false, false) => Start::Clear,
+        };
+        let (config, session, one_by_one) = (&self.config, &self.session, self.one_by_one);
+        let end = match self.config.protocol {
             Protocol::V5 => {
-                let start = if resumable {
-                    Start::Resume
-                } else {
-                    Start::Fresh
-                };
-                let (client, poller) = v5::open(&self.config, &self.session, start);
+                let (client, poller) = v5::open(config, session, start, one_by_one);
                 self.serve(client, poller, start).await
             }
             Protocol::V311 => {
-                let start = match (resumable, self.cleared) {
-                    (true, _) => Start::Resume,
-                    (false, true) => Start::Fresh,
-                    (false, false) => Start::Clear,
-                };
-                let (client, poller) = v4::open(&self.config, &self.session, start);
+                let (client, poller) = v4::open(config, session, start, one_by_one);
                 self.serve(client, poller, start).await
             }
-        }
+        };
+        let failed = matches!(end.ended, Ended::Failed(_)) && end.connected.is_some();
+        self.one_by_one = failed && self.session.lock().unheard();
+        end
     }
 
     async fn serve<C: Client, P: Poller>(&mut self, client: C, mut poller: P, start: Start) -> End {
@@ -149,8 +152,6 @@ impl Live<'_> {
                 limits,
             } = seen
             {
-                // A new session is made by asking for a clean one; from here on it is kept.
-                poller.keep_session();
                 match self.accepted(session_present, limits) {
                     Ok(true) => self.subscribe(client),
                     Ok(false) => return Ended::Rebuild,
@@ -170,8 +171,8 @@ impl Live<'_> {
     }
 
     /// The broker accepted the connection. False when it is only good for being built again:
-    /// the stored session cannot be resumed within what the broker allows now, or (MQTT 3.1.1)
-    /// the broker has to be cleared first.
+    /// the stored session cannot be resumed within what the broker allows now, or the broker has
+    /// to be cleared first.
     fn accepted(&self, session_present: bool, limits: Limits) -> Result<bool, LinkError> {
         self.accepted.set(true);
         // The one after a clearing is not asked whether it was: a session that is there has been

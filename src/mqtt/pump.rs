@@ -184,6 +184,7 @@ pub fn spawn(
             wake: Arc::clone(&wake),
             stopping,
             cleared: false,
+            one_by_one: false,
             config,
         },
     };

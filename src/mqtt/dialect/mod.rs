@@ -36,11 +36,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) enum Start {
     /// The session that we have on record.
     Resume,
-    /// A new session. MQTT 5 makes one in place of whatever the broker had; MQTT 3.1.1 has no
-    /// such word, so the broker must have been cleared before.
+    /// A new session that is kept, at a broker that was cleared before: MQTT 3.1.1 has no other way
+    /// to get one. MQTT 5 has, but Mosquitto 2.0 does not save a session that began with a clean
+    /// start, and forgets it when it is restarted before the next connection.
     Fresh,
-    /// No session (MQTT 3.1.1 only): it ends with this connection, and with it what the broker
-    /// had of ours.
+    /// A session that ends with this connection, and with it what the broker had of ours.
     Clear,
 }
 
@@ -58,8 +58,6 @@ pub(super) trait Client {
 pub(super) trait Poller {
     /// The next thing that was seen. Never cancelled while the connection lives.
     async fn poll(&mut self) -> Result<Seen, Trouble>;
-    /// The session that was just made is kept from here on.
-    fn keep_session(&mut self);
 }
 
 /// Why something was not queued.

@@ -38,10 +38,13 @@ pub(in crate::mqtt) fn open(
     config: &PumpConfig,
     session: &Shared,
     start: Start,
+    one_by_one: bool,
 ) -> (Client, Poller) {
-    let (client, mut eventloop) = AsyncClient::builder(options(config, session, start))
-        .capacity(CLIENT_QUEUE)
-        .build();
+    let mut options = options(config, session, start);
+    if one_by_one {
+        options.set_read_batch_size(1);
+    }
+    let (client, mut eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
     let mut network = NetworkOptions::new();
     network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
     eventloop.set_network_options(network);
@@ -155,10 +158,6 @@ impl super::Poller for Poller {
             Event::Outgoing(Outgoing::Publish(0)) => Seen::SentAtMostOnce,
             _ => Seen::Other,
         })
-    }
-
-    fn keep_session(&mut self) {
-        // A clean session ends with its connection, whatever is wished for afterwards.
     }
 }
 

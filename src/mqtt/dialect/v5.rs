@@ -38,10 +38,13 @@ pub(in crate::mqtt) fn open(
     config: &PumpConfig,
     session: &Shared,
     start: Start,
+    one_by_one: bool,
 ) -> (Client, Poller) {
-    let (client, eventloop) = AsyncClient::builder(options(config, session, start))
-        .capacity(CLIENT_QUEUE)
-        .build();
+    let mut options = options(config, session, start);
+    if one_by_one {
+        options.set_read_batch_size(1);
+    }
+    let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
     let poller = Poller {
         eventloop,
         inflight: config.inflight,
@@ -71,12 +74,16 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         }
         None => {}
     }
+    let expiry_s = match start {
+        Start::Clear => 0,
+        Start::Fresh | Start::Resume => config.session_expiry_s,
+    };
     let will = config.wire.availability(Availability::Offline);
     let will = LastWill::new(will.topic, will.payload, qos(will.qos), will.retain, None);
     options
         .set_last_will(will)
-        .set_clean_start(start != Start::Resume)
-        .set_session_expiry_interval(Some(config.session_expiry_s))
+        .set_clean_start(start == Start::Clear)
+        .set_session_expiry_interval(Some(expiry_s))
         .set_max_packet_size(Some(config.max_packet_bytes))
         .set_outgoing_inflight_upper_limit(PACKET_IDS)
         .set_max_request_batch(PACKET_IDS.into())
@@ -147,10 +154,6 @@ impl super::Poller for Poller {
             Event::Outgoing(Outgoing::Publish(0)) => Seen::SentAtMostOnce,
             _ => Seen::Other,
         })
-    }
-
-    fn keep_session(&mut self) {
-        self.eventloop.options.set_clean_start(false);
     }
 }
 

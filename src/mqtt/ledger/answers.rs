@@ -47,6 +47,7 @@ impl Ledger {
     /// the first time it says that the message was *not* taken.
     pub(in crate::mqtt) fn received(&mut self, pkid: u16, code: u8) -> Option<Outcome> {
         self.last_progress = Instant::now();
+        self.answered = true;
         self.unanswered.remove(&pkid);
         match fate::of_message(code) {
             Fate::Taken => None,
@@ -135,6 +136,7 @@ impl Ledger {
 
     fn end(&mut self, pkid: u16) -> Option<Outcome> {
         self.last_progress = Instant::now();
+        self.answered = true;
         self.unanswered.remove(&pkid);
         Some(self.flights.remove(&pkid)?.outcome(pkid))
     }

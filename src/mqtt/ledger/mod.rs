@@ -76,6 +76,8 @@ pub(in crate::mqtt) struct Ledger {
     incoming: Vec<u16>,
     limits: Option<Limits>,
     last_progress: Instant,
+    /// The broker has answered a message on this connection.
+    answered: bool,
     pause: Pause,
     /// How often the broker has refused a row for now, by number of the row.
     attempts: BTreeMap<i64, u32>,
@@ -104,6 +106,7 @@ impl Ledger {
             incoming: Vec::new(),
             limits: None,
             last_progress: Instant::now(),
+            answered: false,
             pause: Pause::default(),
             attempts: BTreeMap::new(),
             found_limit: None,
@@ -128,6 +131,7 @@ impl Ledger {
         self.limits = None;
         self.largest_at_most_once = 0;
         self.last_progress = Instant::now();
+        self.answered = false;
         Ok(self.header()?.is_some())
     }
 
@@ -264,6 +268,11 @@ impl Ledger {
     /// The packet id of a message whose answer makes no sense: the connection is of no more use.
     pub(in crate::mqtt) fn mistaken(&self) -> Option<u16> {
         self.mistaken
+    }
+
+    /// Whether messages are under way and not one of them was answered on this connection.
+    pub(in crate::mqtt) fn unheard(&self) -> bool {
+        !self.answered && !self.flights.is_empty()
     }
 
     /// When the broker last answered anything, while something is outstanding.

@@ -52,7 +52,9 @@ impl Fixture {
 
     fn queued(&self) -> Vec<crate::store::outbox::Row> {
         let outbox = Outbox::open(&self.config.store.path).unwrap();
-        outbox.queued(1_000, crate::clock::Timestamp::UNIX_EPOCH).unwrap()
+        outbox
+            .queued(1_000, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap()
     }
 
     fn record(&mut self, events: usize) {

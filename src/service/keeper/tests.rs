@@ -291,7 +291,10 @@ impl Refused {
     /// The broker refuses what waits, and what follows from that, until nothing follows any more.
     fn settle(&mut self) {
         for _ in 0..10 {
-            let rows = self.outbox.queued(100, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+            let rows = self
+                .outbox
+                .queued(100, crate::clock::Timestamp::UNIX_EPOCH)
+                .unwrap();
             if rows.is_empty() {
                 return;
             }

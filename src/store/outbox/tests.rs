@@ -65,23 +65,39 @@ fn what_nobody_needs_any_more_is_not_sent() {
 #[test]
 fn what_got_an_id_but_did_not_leave_waits_in_its_old_place() {
     let mut f = fixture(2);
-    let rows = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     publish(&mut f.outbox, &rows[0], 7);
     let back = Change::Queued { seq: rows[0].seq };
     f.outbox.apply(&[back], None).unwrap();
-    assert_eq!(f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), rows);
+    assert_eq!(
+        f.outbox
+            .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        rows
+    );
     assert_eq!(f.outbox.under_way().unwrap(), []);
 }
 
 #[test]
 fn a_row_goes_from_queued_to_gone() {
     let mut f = fixture(2);
-    let rows = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2]);
     assert!(rows[0].event_id.is_some());
     publish(&mut f.outbox, &rows[0], 7);
     assert_eq!(f.outbox.header().unwrap().unwrap(), b"header");
-    assert_eq!(f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), rows[1..]);
+    assert_eq!(
+        f.outbox
+            .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        rows[1..]
+    );
     let expected = |stage| UnderWay {
         row: rows[0].clone(),
         pkid: 7,
@@ -111,7 +127,10 @@ fn a_row_goes_from_queued_to_gone() {
 #[test]
 fn resuming_publishes_first_and_releases_then_each_in_order() {
     let mut f = fixture(4);
-    let rows = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     for (row, pkid) in rows.iter().zip([4, 3, 2, 1]) {
         publish(&mut f.outbox, row, pkid);
     }
@@ -130,7 +149,10 @@ fn resuming_publishes_first_and_releases_then_each_in_order() {
 #[test]
 fn forgetting_the_session_queues_everything_again_and_marks_it() {
     let mut f = fixture(3);
-    let rows = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     publish(&mut f.outbox, &rows[0], 1);
     publish(&mut f.outbox, &rows[1], 2);
     f.outbox
@@ -155,16 +177,29 @@ fn a_row_replaced_between_reading_and_publishing_is_written_back() {
         .outbox
         .announce(&f.wire.availability(Availability::Online))
         .unwrap();
-    let read = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let read = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     assert_eq!(read, std::slice::from_ref(&old));
     let new = f
         .outbox
         .announce(&f.wire.availability(Availability::Stopped))
         .unwrap();
-    assert_eq!(f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), std::slice::from_ref(&new));
+    assert_eq!(
+        f.outbox
+            .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        std::slice::from_ref(&new)
+    );
     publish(&mut f.outbox, &old, 1);
     assert_eq!(f.outbox.under_way().unwrap()[0].row, old);
-    assert_eq!(f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), std::slice::from_ref(&new));
+    assert_eq!(
+        f.outbox
+            .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        std::slice::from_ref(&new)
+    );
     // What is under way is not replaced.
     f.outbox
         .announce(&f.wire.availability(Availability::Online))
@@ -176,7 +211,11 @@ fn a_row_replaced_between_reading_and_publishing_is_written_back() {
 #[test]
 fn a_full_disk_changes_nothing() {
     let mut f = fixture(1);
-    let row = f.outbox.queued(1, crate::clock::Timestamp::UNIX_EPOCH).unwrap().remove(0);
+    let row = f
+        .outbox
+        .queued(1, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap()
+        .remove(0);
     f.outbox.fill_disk(true);
     let header = vec![0; 100_000];
     let change = Change::Published { row: &row, pkid: 1 };
@@ -185,7 +224,12 @@ fn a_full_disk_changes_nothing() {
         .apply(std::slice::from_ref(&change), Some(&header))
         .unwrap_err();
     assert!(matches!(error, StoreError::DiskFull(_)), "{error:?}");
-    assert_eq!(f.outbox.queued(1, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), std::slice::from_ref(&row));
+    assert_eq!(
+        f.outbox
+            .queued(1, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        std::slice::from_ref(&row)
+    );
     assert_eq!(f.outbox.header().unwrap(), None);
     f.outbox.fill_disk(false);
     f.outbox.apply(&[change], Some(&header)).unwrap();
@@ -195,7 +239,10 @@ fn a_full_disk_changes_nothing() {
 #[test]
 fn refused_rows_are_kept_with_the_reason_but_not_without_end() {
     let mut f = fixture(1100);
-    let rows = f.outbox.queued(2000, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(2000, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     for row in &rows {
         let seq = row.seq;
         f.outbox
@@ -210,7 +257,12 @@ fn refused_rows_are_kept_with_the_reason_but_not_without_end() {
     );
     assert_eq!(kept.last().unwrap().1, "no");
     assert_eq!(kept.last().unwrap().0.seq, 1100);
-    assert_eq!(f.outbox.queued(1, crate::clock::Timestamp::UNIX_EPOCH).unwrap(), []);
+    assert_eq!(
+        f.outbox
+            .queued(1, crate::clock::Timestamp::UNIX_EPOCH)
+            .unwrap(),
+        []
+    );
 }
 
 #[test]
@@ -218,7 +270,11 @@ fn commits_of_others_are_seen_and_ones_own_are_not() {
     let mut f = fixture(1);
     f.outbox.changed_elsewhere().unwrap();
     assert!(!f.outbox.changed_elsewhere().unwrap());
-    let row = f.outbox.queued(1, crate::clock::Timestamp::UNIX_EPOCH).unwrap().remove(0);
+    let row = f
+        .outbox
+        .queued(1, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap()
+        .remove(0);
     publish(&mut f.outbox, &row, 1);
     assert!(!f.outbox.changed_elsewhere().unwrap());
     let cause = SecureCause::Stop;

@@ -154,7 +154,7 @@ impl Contract {
     fn operation(&self, channel: &str, payload: &Value) -> &Value {
         let channel = json!({"$ref": format!("#/channels/{channel}")});
         let operations = self.document["operations"].as_object().unwrap().values();
-        let on_it = operations.filter(|operation| operation["channel"] == channel);
+        let mut on_it = operations.filter(|operation| operation["channel"] == channel);
         let applies = |operation: &&Value| match operation.get("x-alarms") {
             Some(alarms) => alarms
                 .as_array()
@@ -163,7 +163,7 @@ impl Contract {
             None => true,
         };
         // The one for some alarms stands after the one for all.
-        on_it.filter(applies).next_back().unwrap()
+        on_it.rfind(applies).unwrap()
     }
 }
 

@@ -165,7 +165,10 @@ fn nothing_under_way_is_ever_dropped_or_expires() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         f.queue(Class::Telemetry, qos, 1, at);
     }
-    let rows = f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap();
+    let rows = f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap();
     for (row, pkid) in rows.iter().zip(1..) {
         let change = Change::Published { row, pkid };
         f.outbox.apply(&[change], None).unwrap();
@@ -204,7 +207,11 @@ fn a_refused_picture_goes_when_it_expires_and_a_refused_event_stays() {
     let at = |second| Some(Timestamp::from_second(second).unwrap());
     f.queue(Class::Snapshot, Qos::AtLeastOnce, 1, at(10));
     f.queue(Class::Door, Qos::AtLeastOnce, 1, None);
-    for row in f.outbox.queued(10, crate::clock::Timestamp::UNIX_EPOCH).unwrap() {
+    for row in f
+        .outbox
+        .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
+        .unwrap()
+    {
         let (seq, reason) = (row.seq, "no");
         let change = Change::Rejected { seq, reason };
         f.outbox.apply(&[change], None).unwrap();
