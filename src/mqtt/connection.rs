@@ -34,7 +34,7 @@ pub(super) struct Link {
     pub reporter: Reporter,
     pub wake: Arc<Notify>,
     pub stopping: watch::Receiver<Stop>,
-    /// The broker has just ended a clean session of ours, so it has none.
+    /// MQTT 3.1.1: the broker has just ended a clean session of ours, so it has none.
     pub cleared: bool,
     /// The last connection ended before any message was answered. Some brokers refuse a message and
     /// hang up in one breath, and the client drops what it read together with the end: packets are
@@ -71,10 +71,10 @@ impl Link {
                 };
             }
         };
-        let start = match (resumable, self.cleared) {
-            (true, _) => Start::Resume,
-            (false, true) => Start::Fresh,
-            (false, false) => Start::Clear,
+        let start = match (resumable, self.config.protocol, self.cleared) {
+            (true, ..) => Start::Resume,
+            (false, Protocol::V311, false) => Start::Clear,
+            (false, ..) => Start::Fresh,
         };
         let (config, session, one_by_one) = (&self.config, &self.session, self.one_by_one);
         let end = match self.config.protocol {
@@ -171,8 +171,8 @@ impl Live<'_> {
     }
 
     /// The broker accepted the connection. False when it is only good for being built again:
-    /// the stored session cannot be resumed within what the broker allows now, or the broker has
-    /// to be cleared first.
+    /// the stored session cannot be resumed within what the broker allows now, or the session was
+    /// only just made or cleared away.
     fn accepted(&self, session_present: bool, limits: Limits) -> Result<bool, LinkError> {
         self.accepted.set(true);
         // The one after a clearing is not asked whether it was: a session that is there has been
@@ -182,6 +182,10 @@ impl Live<'_> {
             return Ok(false);
         }
         let mut ledger = self.session.lock();
+        if self.start == Start::Fresh && self.config.protocol == Protocol::V5 {
+            ledger.found_session()?;
+            return Ok(false);
+        }
         if !ledger.admit(limits) {
             warn!(
                 target: "doorward::mqtt",

@@ -36,11 +36,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) enum Start {
     /// The session that we have on record.
     Resume,
-    /// A new session that is kept, at a broker that was cleared before: MQTT 3.1.1 has no other way
-    /// to get one. MQTT 5 has, but Mosquitto 2.0 does not save a session that began with a clean
-    /// start, and forgets it when it is restarted before the next connection.
+    /// A new session that is kept. MQTT 5 makes one in place of whatever the broker had, and it is
+    /// left at once to be resumed: Mosquitto 2.0 does not save a session that began with a clean
+    /// start, and forgets it when it is restarted before the next connection. MQTT 3.1.1 has no
+    /// such word, so the broker must have been cleared before.
     Fresh,
-    /// A session that ends with this connection, and with it what the broker had of ours.
+    /// No session (MQTT 3.1.1 only): it ends with this connection, and with it what the broker
+    /// had of ours.
     Clear,
 }
 

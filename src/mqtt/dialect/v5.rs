@@ -74,16 +74,12 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         }
         None => {}
     }
-    let expiry_s = match start {
-        Start::Clear => 0,
-        Start::Fresh | Start::Resume => config.session_expiry_s,
-    };
     let will = config.wire.availability(Availability::Offline);
     let will = LastWill::new(will.topic, will.payload, qos(will.qos), will.retain, None);
     options
         .set_last_will(will)
-        .set_clean_start(start == Start::Clear)
-        .set_session_expiry_interval(Some(expiry_s))
+        .set_clean_start(start != Start::Resume)
+        .set_session_expiry_interval(Some(config.session_expiry_s))
         .set_max_packet_size(Some(config.max_packet_bytes))
         .set_outgoing_inflight_upper_limit(PACKET_IDS)
         .set_max_request_batch(PACKET_IDS.into())

@@ -234,6 +234,20 @@ impl Ledger {
         Ok(())
     }
 
+    /// The broker has made a session of ours, in which nothing has been sent.
+    pub(in crate::mqtt) fn found_session(&mut self) -> Result<(), StoreError> {
+        let header = Header {
+            owner: self.owner.clone(),
+            last_pkid: 0,
+            last_puback: 0,
+            incoming: Vec::new(),
+            drops_repetitions: self.drops_repetitions,
+        };
+        // Text and numbers can always be written.
+        let header = header.write().unwrap_or_default();
+        self.outbox.apply(&[], Some(&header))
+    }
+
     /// Takes note of what the broker allows. False: what is to be resumed does not fit, and
     /// only a new session can carry it.
     pub(in crate::mqtt) fn admit(&mut self, limits: Limits) -> bool {
