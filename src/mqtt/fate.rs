@@ -5,7 +5,7 @@
 //! | code | fate |
 //! |---|---|
 //! | 0x00 to 0x7F, among them 0x10 no matching subscribers | taken; at QoS 2 the release follows |
-//! | 0x91 packet identifier in use | of a message that was sent again: the broker has held it since before the cut, only the release is missing; of a first sending: refused |
+//! | 0x91 packet identifier in use | of a message that was sent again: the broker has held it since before the cut, only the release is missing; of a first sending: not taken, later under another id, but after [`ATTEMPTS`] refused |
 //! | 0x89 server busy, 0x96 rate too high, 0x97 quota exceeded | later: back into the queue, and nothing is sent for a while, however often it takes |
 //! | 0x80 unspecified, 0x83 implementation specific | later, but after [`ATTEMPTS`] refused: one message that the broker cannot take must not hold up the rest for ever |
 //! | 0x87 not authorised, 0x90 topic name invalid, 0x99 payload format invalid, anything else | refused: set aside with the reason, told as `PumpEvent::Rejected` |

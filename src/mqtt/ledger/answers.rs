@@ -81,7 +81,10 @@ impl Ledger {
     fn not_taken(&mut self, pkid: u16, code: u8, fate: Fate) -> Option<Outcome> {
         let seq = self.flights.get(&pkid)?.seq;
         let attempts = self.attempts.get(&seq).map_or(1, |before| before + 1);
-        if fate == Fate::Later || (fate == Fate::Perhaps && attempts < ATTEMPTS) {
+        // An id in use is one that the broker keeps of something that we know nothing of: the next
+        // id may be free.
+        let perhaps = matches!(fate, Fate::Perhaps | Fate::InUse) && attempts < ATTEMPTS;
+        if fate == Fate::Later || perhaps {
             self.attempts.insert(seq, attempts);
             let outcome = self.end(pkid)?;
             self.settled.push(Settled::Postponed(seq));

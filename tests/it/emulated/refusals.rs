@@ -44,7 +44,7 @@ fn a_message_that_is_refused_has_a_defined_fate() {
         // For good.
         (0x87, Some("NotAuthorized")),
         (0x90, Some("TopicNameInvalid")),
-        (0x91, Some("PacketIdentifierInUse")),
+        (0x91, None),
         (0x99, Some("PayloadFormatInvalid")),
     ] {
         for (qos, event) in [(1, secured as fn() -> Event), (2, granted)] {
