@@ -2,7 +2,7 @@
 -- by the broker. Times are milliseconds since 1970.
 ALTER TABLE outbox ADD COLUMN expires_at INTEGER;
 ALTER TABLE outbox ADD COLUMN correlation BLOB;
--- When it was last put on the wire (stage 1) or released (stage 2).
+-- When it was first put on the wire under its packet id: brokers hold an id from then on.
 ALTER TABLE outbox ADD COLUMN sent_at INTEGER;
 
 -- What was dropped before the broker had it and has not been reported by an event yet.

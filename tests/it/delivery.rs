@@ -421,6 +421,41 @@ fn a_subscription_that_is_refused_is_said_and_harms_nobody(protocol: Protocol) {
     assert_eq!(heard, b"heard");
 }
 
+/// Without a limit of its queues Mosquitto 2.0 refuses a message and hangs up in one breath.
+#[test]
+fn a_refusal_that_comes_with_the_end_of_the_connection_is_heard() {
+    for (allowed, refused) in [
+        ("event/access", "event/door"),
+        ("event/door", "event/access"),
+    ] {
+        let mut door = Sender::new();
+        let base = door.config.wire().unwrap().base_topic;
+        let broker = Broker::builder(&door.pki)
+            .user("door", "secret")
+            .acl(&format!(
+                "user door\ntopic write {base}/availability\ntopic write {base}/{allowed}\n"
+            ))
+            .start();
+        let password = door.folder().join("password");
+        write_secret(&password, "secret\n");
+        door.mqtt().username = Some("door".into());
+        door.mqtt().password_file = Some(password);
+        let door = door.towards(&broker.url());
+        let mut store = door.store();
+        for _ in 0..3 {
+            record(&mut store);
+            store.record(Timestamp::now(), secured()).unwrap();
+        }
+        let _pump = door.pump();
+        door.drained(SOON);
+        let rejected = door.outbox().rejected().unwrap();
+        let topics: Vec<_> = rejected.iter().map(|(row, _)| row.topic.as_str()).collect();
+        let expected = format!("{base}/{refused}");
+        assert_eq!(topics, [expected.as_str(); 3]);
+        assert!(rejected.iter().all(|(_, reason)| reason == "NotAuthorized"));
+    }
+}
+
 #[test]
 fn a_message_says_when_it_expires_and_what_it_answers() {
     let door = Sender::new();
