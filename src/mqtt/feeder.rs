@@ -58,6 +58,7 @@ impl<C: Client> Feeder<'_, C> {
     fn round(&self) -> Result<(), LinkError> {
         loop {
             let mut ledger = self.live.session.lock();
+            ledger.flush_many()?;
             let rows = ledger.next()?;
             let mut refused = Vec::new();
             for row in rows {

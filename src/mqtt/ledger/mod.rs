@@ -52,6 +52,9 @@ pub(in crate::mqtt) enum SaveError {
     Header(#[from] serde_json::Error),
 }
 
+/// Answers that are committed without waiting for another step.
+const MANY: usize = 200;
+
 /// The bookkeeping of one pump.
 #[derive(Debug)]
 pub(in crate::mqtt) struct Ledger {
@@ -297,6 +300,15 @@ impl Ledger {
     /// True once when a pause that the broker asked for has ended.
     pub(in crate::mqtt) fn pause_has_ended(&mut self) -> bool {
         self.pause.has_ended(Instant::now())
+    }
+
+    /// Commits the answers that are known, if they are many: until then their rows are read again
+    /// with each look at the queue. With QoS 1 and 2 they go with the next step of other messages.
+    pub(in crate::mqtt) fn flush_many(&mut self) -> Result<(), StoreError> {
+        if self.settled.len() < MANY {
+            return Ok(());
+        }
+        self.flush()
     }
 
     /// Commits the answers that are known.

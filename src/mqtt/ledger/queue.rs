@@ -39,7 +39,8 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let mut rows: Vec<Row> = self.urgent.iter().take(room).cloned().collect();
-        if rows.len() < room {
+        // Asked for several at a time: at QoS 0 every message makes room for the next one at once.
+        if rows.len() < room && room * 4 >= limits.window {
             let busy: HashSet<i64> = self
                 .handed
                 .iter()
