@@ -276,8 +276,7 @@ fn another_client_with_the_same_id() {
     let door = door.towards(&format!("mqtt://127.0.0.1:{}", script.port));
     door.store();
     let pump = door.pump();
-    let (mut client, _) = script.accept();
-    client.accept(false);
+    let mut client = script.first();
     client.read();
     client.disconnect(0x8E);
     configuration(&pump.failure(), &["same client id", "mqtt.client_id"]);

@@ -39,8 +39,9 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let mut rows: Vec<Row> = self.urgent.iter().take(room).cloned().collect();
-        // Asked for several at a time: at QoS 0 every message makes room for the next one at once.
-        if rows.len() < room && room * 4 >= limits.window {
+        // At QoS 0 every message makes room for the next one at once: several are asked for together.
+        let trickling = self.handed.iter().any(|row| row.qos == Qos::AtMostOnce);
+        if rows.len() < room && (!trickling || room * 4 >= limits.window) {
             let busy: HashSet<i64> = self
                 .handed
                 .iter()

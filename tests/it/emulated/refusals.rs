@@ -5,7 +5,7 @@ use doorward::event::Event;
 use doorward::mqtt::{Failure, PumpEvent};
 use rumqttc::mqttbytes::v5::ConnectReturnCode;
 
-use super::{Scene, reported};
+use super::{FIRST, Scene, reported};
 use crate::support::emulated::Act;
 use crate::support::sender::{SOON, granted, secured};
 use crate::support::wait_for;
@@ -163,7 +163,7 @@ fn receive_maximum_1_sends_one_at_a_time() {
 fn a_window_that_shrinks_under_way_delivers_all() {
     let mut scene = Scene::new(Protocol::V5);
     scene.broker.script(|seen| {
-        if seen.connection == 1 && seen.event().is_some() {
+        if seen.connection == FIRST && seen.event().is_some() {
             Act::ignore()
         } else {
             Act::proper()

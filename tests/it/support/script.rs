@@ -52,6 +52,18 @@ impl Script {
         let connect = client.read();
         (client, connect)
     }
+
+    /// Lets a door make its session and come back to it.
+    pub fn first(&self) -> Client {
+        let (mut making, connect) = self.accept();
+        assert_eq!(connect, Packet::Connect { clean_start: true });
+        making.accept(false);
+        assert_eq!(making.read(), Packet::Disconnect);
+        let (mut client, connect) = self.accept();
+        assert_eq!(connect, Packet::Connect { clean_start: false });
+        client.accept(true);
+        client
+    }
 }
 
 impl Client {
