@@ -1,6 +1,6 @@
 //! What a door and its broker's other clients can rely on: topics, messages, their schemas.
 //!
-//! [`channels`] is the one table of topics; `doorward topics`, the broker's access rules
+//! [`channels()`] is the one table of topics; `doorward topics`, the broker's access rules
 //! ([`acl`]) and docs/asyncapi.yaml ([`asyncapi`]) all come from it. Schemas come from the
 //! types that are published. Pure: nothing here does I/O. Flows in: configuration. Flows out:
 //! tables and documents.

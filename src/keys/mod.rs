@@ -3,7 +3,7 @@
 //! Used by the record's [checkpoints](crate::event::checkpoint) and by operators'
 //! [commands](crate::command). PEM is armour only: nothing here parses ASN.1, a key has one fixed
 //! form or it is refused. Private keys are never shown. Pure but for [`generate`](SigningKey::generate)
-//! and [`file`].
+//! and [`mod@file`].
 
 pub mod file;
 
