@@ -5,7 +5,7 @@ use doorward::access::rules::Rules;
 use doorward::clock::Timestamp;
 use doorward::store::{Apply, group_in_words};
 
-use super::rules::{no_such, report};
+use super::rules::{list, no_such, report};
 use super::{Context, Outcome, print_line};
 
 const EXAMPLES: &str = "\
@@ -120,18 +120,9 @@ impl Args {
         let now = Timestamp::now();
         match self.verb {
             Verb::List => {
-                let groups = store.rules()?.groups;
-                if context.json {
-                    context.print_json(&groups)?;
-                } else if groups.is_empty() {
-                    print_line(
-                        "there are no groups, so nobody may enter; see doorward groups set --help",
-                    )?;
-                } else {
-                    for (name, group) in &groups {
-                        print_line(&format!("{name}: {}", group_in_words(group)))?;
-                    }
-                }
+                let none =
+                    "there are no groups, so nobody may enter; see doorward groups set --help";
+                list(context, &store.rules()?.groups, group_in_words, none)?;
             }
             Verb::Show { name } => {
                 let groups = store.rules()?.groups;

@@ -5,8 +5,8 @@ use doorward::clock::Timestamp;
 use doorward::store::holiday_in_words;
 use jiff::civil::Date;
 
-use super::rules::{removed, report};
-use super::{Context, Outcome, print_line};
+use super::rules::{list, removed, report};
+use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,16 +54,8 @@ impl Args {
         let now = Timestamp::now();
         match self.verb {
             Verb::List => {
-                let holidays = store.rules()?.holidays;
-                if context.json {
-                    context.print_json(&holidays)?;
-                } else if holidays.is_empty() {
-                    print_line("there are no holidays; see doorward holidays set --help")?;
-                } else {
-                    for (name, holiday) in &holidays {
-                        print_line(&format!("{name}: {}", holiday_in_words(holiday)))?;
-                    }
-                }
+                let none = "there are no holidays; see doorward holidays set --help";
+                list(context, &store.rules()?.holidays, holiday_in_words, none)?;
             }
             Verb::Set {
                 name,

@@ -1,5 +1,6 @@
 //! `doorward rules`: all groups, schedules and holidays as one file, out and in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -98,6 +99,25 @@ impl Args {
 
 pub(super) fn no_such(kind: &str, name: &str) -> anyhow::Error {
     anyhow::anyhow!("there is no {kind} {name:?}; see doorward {kind}s list")
+}
+
+/// Lists all rules of a kind; `none` is said where there are none.
+pub(super) fn list<T: serde::Serialize>(
+    context: &Context,
+    rules: &BTreeMap<String, T>,
+    in_words: impl Fn(&T) -> String,
+    none: &str,
+) -> anyhow::Result<()> {
+    if context.json {
+        return context.print_json(rules);
+    }
+    if rules.is_empty() {
+        return print_line(none);
+    }
+    for (name, rule) in rules {
+        print_line(&format!("{name}: {}", in_words(rule)))?;
+    }
+    Ok(())
 }
 
 /// Says what differs, field by field.

@@ -6,7 +6,7 @@ use doorward::clock::Timestamp;
 use doorward::store::{Apply, RuleError, schedule_in_words};
 use jiff::civil::Date;
 
-use super::rules::{no_such, removed, report};
+use super::rules::{list, no_such, removed, report};
 use super::{Context, Outcome, print_line};
 
 const EXAMPLES: &str = "\
@@ -77,16 +77,8 @@ impl Args {
         let now = Timestamp::now();
         match self.verb {
             Verb::List => {
-                let schedules = store.rules()?.schedules;
-                if context.json {
-                    context.print_json(&schedules)?;
-                } else if schedules.is_empty() {
-                    print_line("there are no schedules; see doorward schedules set --help")?;
-                } else {
-                    for (name, schedule) in &schedules {
-                        print_line(&format!("{name}: {}", schedule_in_words(schedule)))?;
-                    }
-                }
+                let none = "there are no schedules; see doorward schedules set --help";
+                list(context, &store.rules()?.schedules, schedule_in_words, none)?;
             }
             Verb::Show { name } => {
                 let schedules = store.rules()?.schedules;

@@ -21,7 +21,7 @@ use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::{PumpConfig, Subscription};
+use crate::mqtt::settings::{Endpoint, PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -62,19 +62,18 @@ fn packet_limit(config: &PumpConfig) -> usize {
     usize::try_from(config.max_packet_bytes).unwrap_or(usize::MAX)
 }
 
-fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
-    let endpoint = &config.endpoint;
-    let address = (endpoint.host.clone(), endpoint.port);
-    let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
+/// Where the broker is, how it is spoken to, and as whom.
+pub(in crate::mqtt) fn reach(
+    endpoint: &Endpoint,
+    client_id: &str,
+    credentials: Option<&(String, Option<String>)>,
+) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, (endpoint.host.clone(), endpoint.port));
     if let Some(tls) = &endpoint.tls {
         let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    let patience = config.keep_alive * 2;
-    options.set_socket_connector(move |_, _| {
-        dial::dial_for_long(address.0.clone(), address.1, patience)
-    });
-    match &config.credentials {
+    match credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
         }
@@ -83,6 +82,15 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         }
         None => {}
     }
+    options
+}
+
+fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
+    let endpoint = &config.endpoint;
+    let mut options = reach(endpoint, &config.client_id, config.credentials.as_ref());
+    let (host, port) = (endpoint.host.clone(), endpoint.port);
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| dial::dial_for_long(host.clone(), port, patience));
     let will = config.wire.availability(Availability::Offline);
     let will = LastWill::new(will.topic, will.payload, qos(will.qos), will.retain);
     let packet_bytes = packet_limit(config);
@@ -148,16 +156,20 @@ impl super::Poller for Poller {
                 };
                 Seen::Subscribed(ack.return_codes.into_iter().map(refused).collect())
             }
-            Event::Incoming(Packet::Publish(publish)) => Seen::Message(Incoming {
-                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                payload: publish.payload.into(),
-                retain: publish.retain,
-                response_topic: None,
-                correlation: None,
-            }),
+            Event::Incoming(Packet::Publish(publish)) => Seen::Message(incoming(publish)),
             Event::Outgoing(Outgoing::Publish(0)) => Seen::SentAtMostOnce,
             _ => Seen::Other,
         })
+    }
+}
+
+pub(in crate::mqtt) fn incoming(publish: Publish) -> Incoming {
+    Incoming {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.into(),
+        retain: publish.retain,
+        response_topic: None,
+        correlation: None,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::message::MAYBE_DUP;
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
-use crate::mqtt::settings::{PumpConfig, Subscription};
+use crate::mqtt::settings::{Endpoint, PumpConfig, Subscription};
 use crate::store::outbox::Row;
 
 /// Hands over to the library.
@@ -53,19 +53,18 @@ pub(in crate::mqtt) fn open(
     (Client(client), poller)
 }
 
-fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
-    let endpoint = &config.endpoint;
-    let address = (endpoint.host.clone(), endpoint.port);
-    let mut options = MqttOptions::new(config.client_id.clone(), address.clone());
+/// Where the broker is, how it is spoken to, and as whom.
+pub(in crate::mqtt) fn reach(
+    endpoint: &Endpoint,
+    client_id: &str,
+    credentials: Option<&(String, Option<String>)>,
+) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, (endpoint.host.clone(), endpoint.port));
     if let Some(tls) = &endpoint.tls {
         let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
         options.set_transport(Transport::tls_with_config(tls));
     }
-    let patience = config.keep_alive * 2;
-    options.set_socket_connector(move |_, _| {
-        dial::dial_for_long(address.0.clone(), address.1, patience)
-    });
-    match &config.credentials {
+    match credentials {
         Some((username, Some(password))) => {
             options.set_credentials(username.clone(), password.clone());
         }
@@ -74,6 +73,15 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
         }
         None => {}
     }
+    options
+}
+
+fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
+    let endpoint = &config.endpoint;
+    let mut options = reach(endpoint, &config.client_id, config.credentials.as_ref());
+    let (host, port) = (endpoint.host.clone(), endpoint.port);
+    let patience = config.keep_alive * 2;
+    options.set_socket_connector(move |_, _| dial::dial_for_long(host.clone(), port, patience));
     let will = config.wire.availability(Availability::Offline);
     let will = LastWill::new(will.topic, will.payload, qos(will.qos), will.retain, None);
     options
@@ -176,7 +184,7 @@ impl Poller {
     }
 }
 
-fn incoming(publish: Publish) -> Incoming {
+pub(in crate::mqtt) fn incoming(publish: Publish) -> Incoming {
     let properties = publish.properties.unwrap_or_default();
     Incoming {
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),

@@ -239,13 +239,7 @@ impl Ledger {
 
     /// The broker has made a session of ours, in which nothing has been sent.
     pub(in crate::mqtt) fn found_session(&mut self) -> Result<(), StoreError> {
-        let header = Header {
-            owner: self.owner.clone(),
-            last_pkid: 0,
-            last_puback: 0,
-            incoming: Vec::new(),
-            drops_repetitions: self.drops_repetitions,
-        };
+        let header = self.header_with(0, 0, Vec::new());
         // Text and numbers can always be written.
         let header = header.write().unwrap_or_default();
         self.outbox.apply(&[], Some(&header))
@@ -325,6 +319,16 @@ impl Ledger {
     /// Whether another connection has committed something since this was last asked.
     pub(in crate::mqtt) fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
         self.outbox.changed_elsewhere()
+    }
+
+    fn header_with(&self, last_pkid: u16, last_puback: u16, incoming: Vec<u16>) -> Header {
+        Header {
+            owner: self.owner.clone(),
+            last_pkid,
+            last_puback,
+            incoming,
+            drops_repetitions: self.drops_repetitions,
+        }
     }
 
     /// The stored header, if it can be read and is of this broker, protocol and client.

@@ -18,7 +18,6 @@
 use std::collections::BTreeSet;
 
 use super::flight::{Flight, Settled};
-use super::header::Header;
 use super::snapshot::{Snapshot, Step};
 use super::{Ledger, SaveError};
 use crate::event::wire::Qos;
@@ -128,13 +127,8 @@ impl Ledger {
             let seq = self.flights.get(pkid)?.seq;
             Some(Change::Received { seq })
         }));
-        let header = Header {
-            owner: self.owner.clone(),
-            last_pkid,
-            last_puback: session.last_puback,
-            incoming: session.incoming.clone(),
-            drops_repetitions: self.drops_repetitions,
-        };
+        let incoming = session.incoming.clone();
+        let header = self.header_with(last_pkid, session.last_puback, incoming);
         let header = header.write()?;
         self.outbox.apply(&changes, Some(&header))?;
 

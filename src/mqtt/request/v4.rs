@@ -1,17 +1,14 @@
 //! A request in MQTT 3.1.1: the answer comes on the result topic and is told by its id. What the broker
 //! forbids it swallows.
 
-use std::sync::Arc;
-
 use rumqttc_v4::{
-    AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, PublishOptions, QoS,
-    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, Outgoing, Packet, PublishOptions, QoS, SubscribeFilter,
+    SubscribeReasonCode,
 };
 
 use super::{Login, MAX_PACKET, Request, Told};
 use crate::mqtt::dial;
 use crate::mqtt::dialect::{Trouble, v4};
-use crate::mqtt::pump::Incoming;
 use crate::mqtt::settings::Endpoint;
 
 pub(super) struct Line {
@@ -21,22 +18,9 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn open(endpoint: &Endpoint, login: &Login) -> Self {
-        let address = (endpoint.host.clone(), endpoint.port);
-        let mut options = MqttOptions::new(login.client_id.clone(), address.clone());
-        if let Some(tls) = &endpoint.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
-            options.set_transport(Transport::tls_with_config(tls));
-        }
-        options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
-        match &login.credentials {
-            Some((username, Some(password))) => {
-                options.set_credentials(username.clone(), password.clone());
-            }
-            Some((username, None)) => {
-                options.set_username(username.clone());
-            }
-            None => {}
-        }
+        let mut options = v4::reach(endpoint, &login.client_id, login.credentials.as_ref());
+        let (host, port) = (endpoint.host.clone(), endpoint.port);
+        options.set_socket_connector(move |_, _| dial::dial(host.clone(), port));
         options
             .set_clean_session(true)
             .set_max_packet_size(MAX_PACKET as usize, MAX_PACKET as usize)
@@ -57,13 +41,7 @@ impl super::Line for Line {
                 Told::Granted(granted(), granted())
             }
             Event::Outgoing(Outgoing::Publish(_)) => Told::Sent,
-            Event::Incoming(Packet::Publish(publish)) => Told::Message(Incoming {
-                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                payload: publish.payload.to_vec(),
-                retain: publish.retain,
-                response_topic: None,
-                correlation: None,
-            }),
+            Event::Incoming(Packet::Publish(publish)) => Told::Message(v4::incoming(publish)),
             _ => Told::Other,
         })
     }

@@ -1,17 +1,14 @@
 //! A request in MQTT 5: response topic, correlation data, expiry, reasons.
 
-use std::sync::Arc;
-
 use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, PubAckReason, PublishOptions,
-    PublishProperties, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, Outgoing, Packet, PubAckReason, PublishOptions,
+    PublishProperties, QoS, SubscribeFilter, SubscribeReasonCode,
 };
 
 use super::{Login, MAX_PACKET, Request, Told};
 use crate::keys::CONTENT_TYPE;
 use crate::mqtt::dial;
 use crate::mqtt::dialect::{Trouble, v5};
-use crate::mqtt::pump::Incoming;
 use crate::mqtt::settings::Endpoint;
 
 pub(super) struct Line {
@@ -21,22 +18,9 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn open(endpoint: &Endpoint, login: &Login) -> Self {
-        let address = (endpoint.host.clone(), endpoint.port);
-        let mut options = MqttOptions::new(login.client_id.clone(), address.clone());
-        if let Some(tls) = &endpoint.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(&tls.config));
-            options.set_transport(Transport::tls_with_config(tls));
-        }
-        options.set_socket_connector(move |_, _| dial::dial(address.0.clone(), address.1));
-        match &login.credentials {
-            Some((username, Some(password))) => {
-                options.set_credentials(username.clone(), password.clone());
-            }
-            Some((username, None)) => {
-                options.set_username(username.clone());
-            }
-            None => {}
-        }
+        let mut options = v5::reach(endpoint, &login.client_id, login.credentials.as_ref());
+        let (host, port) = (endpoint.host.clone(), endpoint.port);
+        options.set_socket_connector(move |_, _| dial::dial(host.clone(), port));
         options
             .set_clean_start(true)
             .set_max_packet_size(Some(MAX_PACKET))
@@ -60,16 +44,7 @@ impl super::Line for Line {
             Event::Incoming(Packet::PubAck(ack)) if ack.reason == PubAckReason::NotAuthorized => {
                 Told::Forbidden
             }
-            Event::Incoming(Packet::Publish(publish)) => {
-                let properties = publish.properties.unwrap_or_default();
-                Told::Message(Incoming {
-                    topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                    payload: publish.payload.to_vec(),
-                    retain: publish.retain,
-                    response_topic: properties.response_topic,
-                    correlation: properties.correlation_data.map(|data| data.to_vec()),
-                })
-            }
+            Event::Incoming(Packet::Publish(publish)) => Told::Message(v5::incoming(publish)),
             _ => Told::Other,
         })
     }
