@@ -62,7 +62,7 @@ fn kernels(c: &mut Criterion) {
     group.bench_function("i8 plain", |b| {
         b.iter(|| {
             sweep(&bytes, |row| {
-                // As in src/gallery/coarse.rs.
+                // As in core/src/gallery/coarse.rs.
                 let (row, _) = row.as_chunks::<32>();
                 let (probe, _) = black_box(&wide_probe).as_chunks::<32>();
                 let mut sum = 0;

@@ -148,7 +148,7 @@ fn granted() -> Event {
     Event::AccessGranted(Granted {
         rule: "everyone".into(),
         person: PersonRef {
-            id: PersonId::generate(),
+            id: PersonId(uuid::Uuid::now_v7()),
             name: "Ada".into(),
         },
         similarity: 0.7,

@@ -15,15 +15,14 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use doorward::bench::clip::Clip;
-use doorward::bench::process::{Memory, cpu_time};
 use doorward::camera::SceneWatch;
 use doorward::clock::Tick;
 use doorward::config::{LivenessConfig, RecognitionConfig};
-use doorward::event::{PersonId, PersonRef};
-use doorward::gallery::{Gallery, Verdict};
+use doorward::event::{PersonId, PersonRef, PersonStatus};
+use doorward::gallery::{Gallery, GalleryPerson, Verdict};
 use doorward::pipeline::Pipeline;
 use doorward::presentation::{Claim, Identity, Report};
-use doorward::store::{GalleryPerson, PersonStatus};
+use doorward::process::{Memory, cpu_time};
 use doorward::vision::pack::ModelPack;
 use doorward::vision::{Vision, still};
 use image::imageops::{FilterType, resize};
@@ -161,7 +160,7 @@ fn enroll(vision: &mut Vision, folder: &Path) -> anyhow::Result<Gallery> {
     }
     let person = GalleryPerson {
         person: PersonRef {
-            id: PersonId::generate(),
+            id: PersonId(uuid::Uuid::now_v7()),
             name: "Sam Sample".into(),
         },
         status: PersonStatus::Active,

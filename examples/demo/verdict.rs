@@ -197,7 +197,7 @@ mod tests {
 
     fn record() -> Vec<Recorded> {
         let person = PersonRef {
-            id: PersonId::generate(),
+            id: PersonId(uuid::Uuid::now_v7()),
             name: SAM.into(),
         };
         let denied = Denied {

@@ -4,12 +4,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::event::checkpoint::{CheckpointError, Signer};
-use crate::keys::SigningKey;
 use crate::keys::file::{self, KeyFile};
+use crate::keys::{self, NoRandomness};
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// There is no key, and none can be made.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
     /// The file cannot be read or made.
     #[error(
         "cannot use the audit key {path}: {source}; check that the folder exists and that this user may write there, or set [audit] key_file",
@@ -54,10 +57,7 @@ pub fn open_signer(path: &Path, issuer: String) -> Result<Signer, KeyError> {
     let text = match read(path)? {
         Some(text) => text,
         None => {
-            let key = SigningKey::generate().map_err(|source| KeyError::Content {
-                path: path.to_owned(),
-                source: source.into(),
-            })?;
+            let key = keys::generate()?;
             file::create(path, &key).map_err(failed)?;
             // Perhaps another process was faster: then its key is the door's.
             read(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))?

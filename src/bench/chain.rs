@@ -75,11 +75,11 @@ impl Chain {
             scene: SceneWatch::new(config.camera.motion_gate, Tick::default()),
             pipeline,
             gallery,
-            policy: Policy::from_config(config, rules),
+            policy: config.policy(rules),
             desk: Desk::new(),
             store: Store::open(&folder.join("bench.db"), config.wire())?,
             relay: relay::open(&simulated)?,
-            settings: Settings::from_config(config),
+            settings: config.door_settings(),
             door: Door::default(),
         })
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use opencv::core::Mat;
 
+use super::BenchError;
 use super::chain::Chain;
 use super::clip::FOLDER_FPS;
 use super::spread::Spread;
-use super::{BenchError, process};
 use crate::camera::{self, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CameraConfig, SourceKind};
+use crate::process;
 
 /// How long the last frame is waited for before the clip counts as over.
 const PATIENCE: Duration = Duration::from_millis(250);

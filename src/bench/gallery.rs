@@ -2,11 +2,10 @@
 
 use std::hint::black_box;
 
-use super::process::thread_cpu_time;
 use super::spread::Spread;
-use crate::event::{PersonId, PersonRef};
-use crate::gallery::Gallery;
-use crate::store::{GalleryPerson, PersonStatus};
+use crate::event::{PersonId, PersonRef, PersonStatus};
+use crate::gallery::{Gallery, GalleryPerson};
+use crate::process::thread_cpu_time;
 use crate::vision::Embedding;
 
 /// Templates a person: what an enrollment of three to five images gives.
@@ -30,7 +29,7 @@ pub fn embedding(seed: u64, dimensions: usize) -> Embedding {
 pub fn gallery(templates: usize, dimensions: usize) -> Gallery {
     let person = |first: usize| GalleryPerson {
         person: PersonRef {
-            id: PersonId::generate(),
+            id: PersonId(uuid::Uuid::now_v7()),
             name: String::new(),
         },
         status: PersonStatus::Active,

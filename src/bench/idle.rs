@@ -6,8 +6,9 @@ use opencv::core::{CV_8UC3, Mat, Scalar};
 use opencv::prelude::*;
 
 use super::chain::Chain;
-use super::{BenchError, process, stages};
+use super::{BenchError, stages};
 use crate::clock::Tick;
+use crate::process;
 
 /// Frame rate of the empty scene, in frames per second.
 pub const FPS: u32 = 15;

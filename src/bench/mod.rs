@@ -13,7 +13,6 @@ pub mod decision;
 pub mod gallery;
 pub mod idle;
 pub mod outbox;
-pub mod process;
 pub mod release;
 pub mod soak;
 mod spread;

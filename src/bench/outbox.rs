@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{BenchError, Spread, process};
+use super::{BenchError, Spread};
 use crate::clock::Timestamp;
 use crate::config::{Config, Protocol};
 use crate::event::chain::ChainHash;
 use crate::event::wire::{Qos, QosPolicy};
 use crate::event::{Event, Granted, Method, PersonId, PersonRef, Recorded};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent, PumpHandle};
+use crate::process;
 use crate::store::Store;
 
 /// Everything is published below this.
@@ -179,7 +180,7 @@ fn synthetic(config: &Config, payload: Option<usize>) -> Result<(Event, usize), 
         Event::AccessGranted(Granted {
             rule,
             person: PersonRef {
-                id: PersonId::generate(),
+                id: PersonId(uuid::Uuid::now_v7()),
                 name: "Bench".into(),
             },
             similarity: 0.75,

@@ -12,12 +12,13 @@ use std::time::Duration;
 use super::{BenchError, Spread};
 use crate::clock::{Clock, SystemClock, Tick, Timestamp};
 use crate::config::Config;
+use crate::event::PersonStatus;
 use crate::event::wire::Lock;
 use crate::gallery::Member;
 use crate::gpio::relay::{Relay, RelayError};
 use crate::presentation::{Claim, Identity, TrackId};
 use crate::service::keeper::{Keeper, Message};
-use crate::store::{NewTemplate, PersonStatus, Store};
+use crate::store::{NewTemplate, Store};
 
 /// Releases this short end before the next claim.
 const RELEASE: Duration = Duration::from_millis(1);

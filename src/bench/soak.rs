@@ -5,10 +5,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::BenchError;
 use super::chain::Chain;
 use super::clip::Clip;
 use super::spread::Spread;
-use super::{BenchError, process};
+use crate::process;
 
 /// Longest time between two reports.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use opencv::core::{CV_8UC3, Mat, Scalar};
 use opencv::prelude::*;
 
-use super::process::cpu_time;
 use super::spread::Spread;
+use crate::process::cpu_time;
 use crate::vision::geometry::Rect;
 use crate::vision::pack::{ModelPack, Role};
 use crate::vision::{BareNetwork, Detection, Vision, VisionError};

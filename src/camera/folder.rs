@@ -7,8 +7,7 @@ use opencv::core::Mat;
 
 use super::{CameraError, Read, Source};
 use crate::config::CameraConfig;
-use crate::enroll::images_in;
-use crate::vision::still;
+use crate::vision::still::{self, images_in};
 
 /// A folder and the place in it.
 pub(super) struct FolderSource {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::command::{Operator, is_name};
 use doorward::event::Role;
-use doorward::keys::{PublicKey, SigningKey, file};
+use doorward::keys::{self, PublicKey, SigningKey, file};
 use serde_json::json;
 
 use super::{Context, Outcome, print_line};
@@ -151,7 +151,7 @@ impl Key {
         }
         let folder = self.generate.unwrap_or_default();
         let path = folder.join(format!("{name}.key"));
-        let pem = SigningKey::generate()?;
+        let pem = keys::generate()?;
         let made = file::create(&path, &pem)
             .with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::ensure!(

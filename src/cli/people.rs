@@ -9,9 +9,9 @@ use doorward::access::rules::Subject;
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::config::Config;
 use doorward::enroll::separation::{Held, Limits, Separation};
-use doorward::event::PersonRef;
+use doorward::event::{PersonRef, PersonStatus};
 use doorward::gallery::Gallery;
-use doorward::store::{Person, PersonStatus, Site, Store};
+use doorward::store::{Person, Site, Store};
 use doorward::vision::Embedding;
 use doorward::vision::pack::ModelPack;
 

@@ -4,20 +4,21 @@
 //! is allowed; nothing is guessed. [`DEFAULT_TOML`] is the reference: every key with its
 //! unit, range and default. Relative paths mean relative to the file they stand in.
 
-mod access;
 mod check;
+mod clock;
 mod load;
 mod messaging;
 mod recognition;
 mod record;
 mod sections;
+mod values;
 mod wiring;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{AccessConfig, AntiPassback, ClockConfig, WithoutClock};
+pub use clock::ClockConfig;
 pub use messaging::{CommandsConfig, Droppable, OutboxConfig, TelemetryConfig};
 pub use recognition::{LivenessConfig, LivenessMode, RecognitionConfig};
 pub use record::{AuditConfig, OnStorageFailure, StoreConfig};
@@ -29,6 +30,8 @@ pub use wiring::{
     ContactConfig, InputWiring, KeypadConfig, KeypadDriver, OutputPin, OutputsConfig, Pull,
     RexConfig,
 };
+
+pub use crate::access::{AccessConfig, AntiPassback, WithoutClock};
 
 use crate::event::wire::Wire;
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recognition::{Security, Thresholds};
-use crate::vision::QualityLimits;
-use crate::vision::pack::Calibration;
+use doorward_core::vision::QualityLimits;
+
+use crate::recognition::{Calibration, Security, Thresholds};
+
+pub use crate::presentation::LivenessMode;
 
 /// `[recognition]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,19 +118,6 @@ impl RecognitionConfig {
     pub fn thresholds(&self, people: usize, calibration: &Calibration) -> Thresholds {
         Thresholds::of(self.security, self.threshold, people, calibration)
     }
-}
-
-/// What a face must do to be taken for alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LivenessMode {
-    /// Nothing: a photo opens the door.
-    Off,
-    /// Look alive, over several frames.
-    #[default]
-    Passive,
-    /// Look alive, and blink when asked.
-    Challenge,
 }
 
 /// `[liveness]`.

@@ -18,31 +18,9 @@ pub mod pose;
 mod refusal;
 pub mod separation;
 
-use std::path::{Path, PathBuf};
-
 pub use candidate::{Candidate, Picture};
 pub(crate) use enroller::observe;
 pub use enroller::{Demands, Duplicate, Enroller, Judgement};
 pub use refusal::Refusal;
 
-/// Image files of a folder, sorted by name; not recursive.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-        if EXTENSIONS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(extension))
-            && path.is_file()
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
+pub use crate::vision::still::images_in;

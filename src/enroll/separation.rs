@@ -215,7 +215,8 @@ fn median(sorted: &[f32]) -> Option<f32> {
 mod tests {
     use super::*;
     use crate::event::PersonId;
-    use crate::store::{GalleryPerson, PersonStatus};
+    use crate::event::PersonStatus;
+    use crate::gallery::GalleryPerson;
 
     const LIMITS: Limits = Limits {
         threshold: 0.5,
@@ -238,7 +239,7 @@ mod tests {
             .collect();
         let bob = GalleryPerson {
             person: PersonRef {
-                id: PersonId::generate(),
+                id: PersonId(uuid::Uuid::now_v7()),
                 name: "Bob".into(),
             },
             status: PersonStatus::Active,

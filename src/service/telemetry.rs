@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::bench::process::Memory;
 use crate::camera::FrameSlot;
 use crate::clock::{Moment, Tick};
 use crate::event::telemetry::{DroppedTotal, OutboxGauge, Telemetry};
 use crate::pipeline::Meter;
+use crate::process::Memory;
 use crate::store::{Store, StoreError};
 
 /// The processor's sensor on a Raspberry Pi, and on most other boards.

@@ -43,7 +43,7 @@ pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
 pub use orders::ModeOrder;
-pub use persons::{Person, PersonStatus};
+pub use persons::Person;
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
 pub use rules::{
@@ -52,7 +52,7 @@ pub use rules::{
 };
 pub use site::Site;
 pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
-pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
+pub use templates::{Enrollment, NewTemplate};
 pub use verify::{Finding, Report};
 
 use crate::event::wire::Wire;

@@ -7,31 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::events::append;
 use super::{Store, StoreError};
 use crate::clock::{Timestamp, rfc3339_millis};
-use crate::event::{Event, PersonId, PersonRef};
+use crate::event::{Event, PersonId, PersonRef, PersonStatus};
 
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 100;
-
-/// Whether somebody may enter at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PersonStatus {
-    /// May enter.
-    Active,
-    /// Known, but denied.
-    Suspended,
-}
-
-impl PersonStatus {
-    /// The word in the database and in output.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PersonStatus::Active => "active",
-            PersonStatus::Suspended => "suspended",
-        }
-    }
-}
 
 /// Somebody enrolled.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

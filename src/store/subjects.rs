@@ -10,14 +10,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::events::append;
-use super::persons::{
-    Person, PersonStatus, find, find_by_id, find_by_name, parse, status, valid_name,
-};
+use super::persons::{Person, find, find_by_id, find_by_name, parse, status, valid_name};
 use super::rules::{Apply, FieldChange, RuleError, field_changes};
 use super::{Stamp, Store, StoreError, templates};
 use crate::access::rules::{PinHashes, Presence, Subject};
 use crate::clock::{Timestamp, rfc3339_millis};
-use crate::event::{Event, PersonId, PersonRef};
+use crate::event::{Event, PersonId, PersonRef, PersonStatus};
 
 /// An Argon2id hash in PHC form, which no log may show.
 #[derive(Clone, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::append;
-use super::persons::{PersonStatus, find_by_name, parse, status, valid_name};
+use super::persons::{find_by_name, parse, status, valid_name};
 use super::{EVERYONE, Store, StoreError, photos, subjects};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Event, PersonId, PersonRef};
+use crate::gallery::{GalleryChange, GalleryPerson};
 
 /// One embedding to be enrolled.
 #[derive(Debug, Clone)]
@@ -36,26 +37,6 @@ pub struct Enrollment {
     pub added: u32,
     /// Templates they have in all.
     pub total: u32,
-}
-
-/// A person with the templates of one model: a row of the gallery.
-#[derive(Debug, Clone)]
-pub struct GalleryPerson {
-    /// Who.
-    pub person: PersonRef,
-    /// Whether they may enter.
-    pub status: PersonStatus,
-    /// L2-normalised embeddings.
-    pub embeddings: Vec<Vec<f32>>,
-}
-
-/// Somebody in the gallery is new, different, or gone.
-#[derive(Debug, Clone)]
-pub struct GalleryChange {
-    /// Who.
-    pub person: PersonId,
-    /// As they are now; nothing when they, or their last template, are gone.
-    pub now: Option<GalleryPerson>,
 }
 
 impl Store {
@@ -238,7 +219,7 @@ fn read_gallery(
 /// A new person, without templates as yet; a member of [`EVERYONE`] while there is that group.
 pub(super) fn create(conn: &Connection, name: &str, time: &str) -> Result<PersonRef, StoreError> {
     let person = PersonRef {
-        id: PersonId::generate(),
+        id: PersonId(uuid::Uuid::now_v7()),
         name: name.to_owned(),
     };
     let id = person.id.to_string();

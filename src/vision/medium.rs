@@ -13,6 +13,8 @@ use opencv::prelude::*;
 use super::VisionError;
 use super::geometry::Rect;
 
+pub use doorward_core::vision::Edges;
+
 /// Side of the patch, in its own pixels.
 const SIDE: usize = 128;
 const HALF: usize = SIDE / 2;
@@ -35,20 +37,6 @@ const STEP: f32 = 0.05;
 /// Share of an edge's length that must be seen. Measured on composed clips (docs/liveness.md):
 /// of the third-best side of prints and tablets 95 % reach it, of faces before a plain wall none.
 const LEAST_COVERAGE: f32 = 0.9;
-
-/// The nearest straight edge on each side of a face, in pixels of the frame: where it crosses
-/// the horizontal (left, right) or vertical (top, bottom) line through the face's centre.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-pub struct Edges {
-    /// Rightwards.
-    pub left: Option<f32>,
-    /// Rightwards.
-    pub right: Option<f32>,
-    /// Downwards.
-    pub top: Option<f32>,
-    /// Downwards.
-    pub bottom: Option<f32>,
-}
 
 /// Finds edges; keeps its buffers between faces.
 #[derive(Debug, Default)]

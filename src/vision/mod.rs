@@ -8,14 +8,12 @@ pub mod alignment;
 pub mod detector;
 pub mod embedder;
 pub mod eyes;
-pub mod geometry;
 pub mod landmarks;
 pub mod liveness;
 pub mod medium;
+mod meter;
 mod network;
 pub mod pack;
-pub mod pose;
-pub mod quality;
 pub mod still;
 pub mod yunet;
 
@@ -24,10 +22,13 @@ use std::path::PathBuf;
 use opencv::core::Mat;
 use opencv::prelude::*;
 
+pub use doorward_core::event::QualityProblem;
+pub use doorward_core::vision::{
+    Embedding, LivenessCues, Quality, QualityFailure, QualityLimits, geometry, pose, quality,
+};
+
 pub use detector::Detection;
-pub use embedder::Embedding;
 pub use network::BareNetwork;
-pub use quality::{Quality, QualityFailure, QualityLimits, QualityProblem};
 
 use alignment::Similarity;
 use detector::Detector;
@@ -36,12 +37,12 @@ use eyes::EyeNetwork;
 use geometry::Point;
 use landmarks::{Landmarker, Landmarks};
 use liveness::LivenessNetwork;
-use medium::{EdgeFinder, Edges};
-use pack::{Calibration, ModelPack, PackError, Role};
+use medium::EdgeFinder;
+use meter::Meter;
+use pack::{ModelPack, PackError, Role};
 use pose::HeadPose;
-use quality::Meter;
 
-use crate::recognition::Uncalibrated;
+use crate::recognition::{Calibration, Uncalibrated};
 
 /// What can go wrong with vision.
 #[derive(Debug, thiserror::Error)]
@@ -111,20 +112,6 @@ pub struct Observation {
     pub quality: Quality,
     /// What it looks like.
     pub embedding: Embedding,
-}
-
-/// What one image says about whether a face is live; one image decides nothing (see
-/// [`crate::presentation::liveness`]).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct LivenessCues {
-    /// The network's probability, 0..1, that the face is live.
-    pub network: f32,
-    /// Mean of the face's landmarks, in pixels of the frame: steadier than its box.
-    pub centre: Point,
-    /// Side of the square as large as the face's box, in pixels.
-    pub size: f32,
-    /// Straight edges beside the face.
-    pub edges: Edges,
 }
 
 /// The loaded chain.

@@ -2,7 +2,7 @@
 //! pixel is decoded, and nothing accepted that is cut short.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
@@ -190,4 +190,26 @@ pub fn to_bgr(picture: &RgbImage) -> Result<Mat, VisionError> {
         *bgr = [rgb[2], rgb[1], rgb[0]];
     }
     Ok(image)
+}
+
+/// Image files of a folder, sorted by name; not recursive.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        if EXTENSIONS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+            && path.is_file()
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -721,7 +721,7 @@ fn picture() -> Publication {
 /// A person with a name that is hard on everything between here and there.
 fn somebody() -> PersonRef {
     PersonRef {
-        id: PersonId::generate(),
+        id: PersonId(uuid::Uuid::now_v7()),
         name: format!("Ωλ \"'\\\u{1f600}\u{202e}\u{0}\r\n{}", "x".repeat(4_000)),
     }
 }

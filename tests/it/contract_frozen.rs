@@ -26,7 +26,7 @@ fn what_was_promised_is_kept() {
         gone.is_empty(),
         "consumers rely on what is gone or has another type:\n{}\n\
          Keep it, or leave this version of the type as it is and add the next one beside it \
-         (event_type in src/event/wire.rs). Never take a line out of {} once it was released.",
+         (event_type in core/src/event/wire.rs). Never take a line out of {} once it was released.",
         gone.join("\n"),
         path.display(),
     );

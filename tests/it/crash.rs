@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use doorward::clock::{Clock, SystemClock, Tick, Timestamp};
 use doorward::config::Config;
-use doorward::event::Event;
+use doorward::event::{Event, PersonStatus};
 use doorward::gallery::Member;
 use doorward::gpio::relay;
 use doorward::presentation::{Claim, Identity, TrackId};
 use doorward::service::keeper::{Keeper, Message};
-use doorward::store::{InstanceLock, NewTemplate, PersonStatus, Store};
+use doorward::store::{InstanceLock, NewTemplate, Store};
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::support::door::{Door, PATIENCE, stderr};

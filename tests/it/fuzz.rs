@@ -14,7 +14,7 @@ use doorward::command::token::{Claims, MAX_BYTES, sign};
 use doorward::command::{Command, ModeWord, Operator, is_name};
 use doorward::event::wire::{QosPolicy, Wire};
 use doorward::event::{Alarm, Role};
-use doorward::keys::SigningKey;
+use doorward::keys::{self, SigningKey};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -58,7 +58,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let key = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();
+        let key = SigningKey::from_pem(&keys::generate().unwrap()).unwrap();
         Self {
             ledger: Naive {
                 ada: Operator {

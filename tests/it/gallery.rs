@@ -1,8 +1,9 @@
 //! The gallery beside a store that changes: what the service has in memory is what the CLI wrote.
 
 use doorward::clock::Timestamp;
+use doorward::event::PersonStatus;
 use doorward::gallery::Gallery;
-use doorward::store::{NewTemplate, PersonStatus, Store};
+use doorward::store::{NewTemplate, Store};
 use doorward::vision::Embedding;
 use proptest::prelude::*;
 

@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use doorward::bench::process::Memory;
 use doorward::clock::Timestamp;
 use doorward::config::OutboxConfig;
 use doorward::event::wire::{Publication, Qos};
 use doorward::event::{
     Alarm, Class, Denied, DenyReason, DropReason, Event, Method, ReleaseCause, SecureCause,
 };
+use doorward::process::Memory;
 use doorward::store::Store;
 use doorward::store::outbox::{Limits, Swept};
 use rand::{Rng, SeedableRng};

@@ -2,8 +2,8 @@
 
 use doorward::clock::Timestamp;
 use doorward::event::wire::{QosPolicy, Wire};
-use doorward::event::{Denied, DenyReason, Event, Granted, Method, SecureCause};
-use doorward::store::{EventFilter, InstanceLock, NewTemplate, PersonStatus, Store, StoreError};
+use doorward::event::{Denied, DenyReason, Event, Granted, Method, PersonStatus, SecureCause};
+use doorward::store::{EventFilter, InstanceLock, NewTemplate, Store, StoreError};
 use rusqlite::Connection;
 
 fn now() -> Timestamp {

@@ -336,7 +336,7 @@ fn resize_and_warp_sample_where_the_reference_does() {
         let size: Vec<i32> = serde_json::from_value(case["size"].clone()).unwrap();
         let size = opencv::core::Size::new(size[0], size[1]);
         let mut warped = Mat::default();
-        let matrix = matrix(&case["matrix"]).matrix();
+        let matrix = alignment::matrix(&matrix(&case["matrix"]));
         opencv::imgproc::warp_affine_def(&image, &mut warped, &matrix, size).unwrap();
         // OpenCV 4 rounds source coordinates to 1/32 pixel.
         compare(&warped, &case["result"], 2.5);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recomputes chain hashes as docs/audit.md describes them, with nothing but the standard library.
 
-Its output is the vector in src/event/chain/tests.rs. With the path of a database it recomputes
+Its output is the vector in core/src/event/chain/tests.rs. With the path of a database it recomputes
 the hashes of all its events instead and exits with 1 when one differs.
 """
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use doorward::bench::Spread;
-use doorward::bench::process::Memory;
 use doorward::bench::stages;
 use doorward::config::Config;
 use doorward::gallery::Gallery;
+use doorward::process::Memory;
 use doorward::store::Store;
 use doorward::vision::Vision;
 use doorward::vision::pack::Role;

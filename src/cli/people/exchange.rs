@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use doorward::clock::Timestamp;
-use doorward::event::PersonId;
-use doorward::store::{Apply, PersonChange, PersonEntry, PersonStatus, Store, StoreError};
+use doorward::event::{PersonId, PersonStatus};
+use doorward::store::{Apply, PersonChange, PersonEntry, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 

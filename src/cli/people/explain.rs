@@ -1,6 +1,6 @@
 //! `doorward people explain`: why somebody would or would not get in, and when.
 
-use doorward::access::{Policy, explain};
+use doorward::access::explain;
 use doorward::clock::Timestamp;
 use doorward::config::Config;
 use doorward::event::Mode;
@@ -41,7 +41,7 @@ impl Args {
         store: &Store,
     ) -> anyhow::Result<Outcome> {
         let person = store.person(&self.name)?;
-        let policy = Policy::from_config(config, store.rules()?);
+        let policy = config.policy(store.rules()?);
         let at = match &self.at {
             Some(text) => parse(text, &policy.zone)?,
             None => Timestamp::now(),

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::enroll::candidate::Picture;
-use crate::event::{PersonId, PersonRef};
-use crate::store::{GalleryPerson, PersonStatus};
+use crate::event::{PersonId, PersonRef, PersonStatus};
+use crate::gallery::GalleryPerson;
 
 const RULES: Rules = Rules {
     threshold: 0.5,
@@ -45,7 +45,7 @@ fn at(angles: &[f32]) -> Vec<Candidate> {
 fn bob(degrees: f32) -> Gallery {
     let bob = GalleryPerson {
         person: PersonRef {
-            id: PersonId::generate(),
+            id: PersonId(uuid::Uuid::now_v7()),
             name: "Bob".into(),
         },
         status: PersonStatus::Active,

@@ -12,10 +12,9 @@ use crate::evaluate::comparison::CURVE;
 use crate::evaluate::rate::Rate;
 use crate::evaluate::scores::Scores;
 use crate::evaluate::subject::{Picture, Sample};
-use crate::event::{PersonId, PersonRef};
-use crate::gallery::{Gallery, Match, Verdict};
+use crate::event::{PersonId, PersonRef, PersonStatus};
+use crate::gallery::{Gallery, GalleryPerson, Match, Verdict};
 use crate::presentation::fusion::fuse;
-use crate::store::{GalleryPerson, PersonStatus};
 use crate::vision::{Embedding, QualityLimits};
 
 /// Pictures of one person that are good enough to be searched for.
@@ -64,7 +63,7 @@ pub fn identify(
         });
         members.push(GalleryPerson {
             person: PersonRef {
-                id: PersonId::generate(),
+                id: PersonId(uuid::Uuid::now_v7()),
                 name: person.name.clone(),
             },
             status: PersonStatus::Active,

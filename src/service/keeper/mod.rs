@@ -176,8 +176,8 @@ impl Keeper {
         committed: Box<dyn Fn() + Send>,
     ) -> Result<Self, StoreError> {
         store.set_clock_synced(clock.trusted());
-        let policy = Policy::from_config(config, store.rules()?);
-        let settings = Settings::from_config(config);
+        let policy = config.policy(store.rules()?);
+        let settings = config.door_settings();
         let site = match &config.access.site_file {
             Some(path) => Some(Site::open(path, &config.door.name)?),
             None => None,

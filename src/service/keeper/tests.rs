@@ -9,11 +9,11 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::config::{ContactConfig, MqttConfig, RexConfig};
-use crate::event::PersonRef;
+use crate::event::{PersonRef, PersonStatus};
 use crate::gpio::relay::RelayError;
 use crate::presentation::{Identity, TrackId};
+use crate::store::NewTemplate;
 use crate::store::outbox::{Change, Outbox};
-use crate::store::{NewTemplate, PersonStatus};
 
 /// Milliseconds, moved by hand.
 #[derive(Default)]

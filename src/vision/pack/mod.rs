@@ -6,7 +6,6 @@
 //! both hashes. Flows in: manifests and model files. Flows out: bytes that may be run, how to
 //! feed them, and what their similarities mean.
 
-mod calibration;
 mod error;
 mod manifest;
 
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use calibration::Calibration;
+pub use crate::recognition::Calibration;
 pub use error::PackError;
 pub use manifest::{Channels, Decoder, EmbeddingInfo, ModelFile, PackInfo, Role};
 

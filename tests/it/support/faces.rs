@@ -7,9 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use doorward::event::{PersonId, PersonRef};
-use doorward::gallery::Gallery;
-use doorward::store::{GalleryPerson, PersonStatus};
+use doorward::event::{PersonId, PersonRef, PersonStatus};
+use doorward::gallery::{Gallery, GalleryPerson};
 use doorward::vision::{Vision, still};
 use image::RgbImage;
 
@@ -126,7 +125,7 @@ impl Sheet {
             }
             enrolled.push(GalleryPerson {
                 person: PersonRef {
-                    id: PersonId::generate(),
+                    id: PersonId(uuid::Uuid::now_v7()),
                     name: (*name).to_owned(),
                 },
                 status: PersonStatus::Active,

@@ -23,8 +23,7 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
 
-use doorward::event::Mode;
-use doorward::store::PersonStatus;
+use doorward::event::{Mode, PersonStatus};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

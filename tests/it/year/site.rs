@@ -9,8 +9,7 @@ use doorward::access::rules::{
 };
 use doorward::config::{AccessConfig, AntiPassback, WithoutClock};
 use doorward::door::{ContactSettings, RexSettings, Settings};
-use doorward::event::PersonRef;
-use doorward::store::PersonStatus;
+use doorward::event::{PersonRef, PersonStatus};
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;

@@ -2,8 +2,7 @@
 //! against a grant looked at, the best answer taken.
 
 use doorward::config::{AntiPassback, WithoutClock};
-use doorward::event::{DenyReason, Mode};
-use doorward::store::PersonStatus;
+use doorward::event::{DenyReason, Mode, PersonStatus};
 
 use super::calendar::{Says, civil_minutes};
 use super::{ANY_RULE, Naive};

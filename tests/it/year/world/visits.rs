@@ -1,7 +1,6 @@
 //! Who comes, what goes wrong meanwhile, and what administration changes.
 
-use doorward::event::{DenyReason, Mode};
-use doorward::store::PersonStatus;
+use doorward::event::{DenyReason, Mode, PersonStatus};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 

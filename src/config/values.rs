@@ -1,0 +1,92 @@
+//! What the configuration means to those who do not read it: values of [`doorward_core`].
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::{AccessConfig, Config};
+use crate::access::Policy;
+use crate::access::rules::Rules;
+use crate::door::{ContactSettings, RexSettings, Settings};
+
+impl Config {
+    /// The rules of the configured door.
+    #[must_use]
+    pub fn policy(&self, rules: Rules) -> Policy {
+        Policy {
+            rules,
+            zone: zone(&self.access),
+            door: self.door.name.clone(),
+            settings: self.access.clone(),
+        }
+    }
+
+    /// What the configuration says about the door.
+    #[must_use]
+    pub fn door_settings(&self) -> Settings {
+        let seconds = |s: u32| Duration::from_secs(s.into());
+        Settings {
+            release: Duration::from_millis(self.relay.release_ms),
+            extended_release: Duration::from_millis(self.relay.extended_release_ms),
+            rex: self.rex.as_ref().map(|rex| RexSettings {
+                release: Duration::from_millis(rex.release_ms),
+                stuck: seconds(rex.stuck_s),
+            }),
+            contact: self.contact.as_ref().map(|contact| ContactSettings {
+                held_open: seconds(contact.held_open_s),
+                extended_held_open: seconds(contact.extended_held_open_s),
+                pre_alarm: seconds(contact.pre_alarm_s),
+                relock_on_close: contact.relock_on_close,
+                forced_open: contact.forced_open,
+                suspicious_after: contact.suspicious_after,
+            }),
+        }
+    }
+}
+
+/// The site's time zone; a name that is not known was refused when the file was read.
+fn zone(access: &AccessConfig) -> TimeZone {
+    match &access.time_zone {
+        Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+        None => TimeZone::system(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ContactConfig, RexConfig};
+    use super::*;
+
+    #[test]
+    fn the_doors_settings_are_what_the_configuration_says() {
+        let config = Config {
+            contact: Some(ContactConfig {
+                suspicious_after: 3,
+                ..ContactConfig::default()
+            }),
+            rex: Some(RexConfig {
+                release_ms: 4_000,
+                ..RexConfig::default()
+            }),
+            ..Config::default()
+        };
+        let s = Duration::from_secs;
+        let expected = Settings {
+            release: s(5),
+            extended_release: s(15),
+            rex: Some(RexSettings {
+                release: s(4),
+                stuck: s(60),
+            }),
+            contact: Some(ContactSettings {
+                held_open: s(30),
+                extended_held_open: s(90),
+                pre_alarm: s(5),
+                relock_on_close: true,
+                forced_open: true,
+                suspicious_after: 3,
+            }),
+        };
+        assert_eq!(config.door_settings(), expected);
+    }
+}
