@@ -33,6 +33,10 @@ pub enum Source {
     Input,
     /// The record that does not reach the disk.
     Journal,
+    /// A disk that takes too long.
+    Disk,
+    /// The relay's driver.
+    Latch,
     /// Free space, backups and the state of the database file.
     Caretaker,
     /// The wall clock.

@@ -13,6 +13,8 @@
 //! | [`command`] | may this command be carried out? |
 //! | [`conditions`] | alarms that begin, last and end without flapping |
 //! | [`door`] | the door's state machine |
+//! | [`guard`] | all of it together: what is decided at one door |
+//! | [`indication`] | what people at the door are shown |
 //! | [`vision`] | what is known of a face in one image |
 //! | [`recognition`] | from a security level to a threshold |
 //! | [`gallery`] | everybody's templates, searched 1:N |
@@ -29,6 +31,8 @@ pub mod conditions;
 pub mod door;
 pub mod event;
 pub mod gallery;
+pub mod guard;
+pub mod indication;
 pub mod keys;
 pub mod presentation;
 pub mod recognition;

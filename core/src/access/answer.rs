@@ -1,14 +1,14 @@
 //! What the desk answers, and how that is recorded.
 //!
-//! Flows in: what a presentation showed, and a judgement. Flows out: the event for the record. A
-//! duress PIN shows in no event: whoever forced somebody may be reading over their shoulder. The
-//! keeper raises the silent alarm by [`Answer::duress`].
+//! Flows in: what a presentation showed, and a judgement. Flows out: what is recorded of it. A duress
+//! PIN shows in no event: whoever forced somebody may be reading over their shoulder. The guard raises
+//! the silent alarm by [`Answer::duress`].
 
 use std::time::Duration;
 
 use super::rules::Subject;
 use crate::clock::Tick;
-use crate::event::{Challenge, Challenged, Denied, DenyReason, Event, Granted, Method};
+use crate::event::{Challenged, Denied, Event, Granted};
 
 /// What a presentation showed; the rules do not look at it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,49 +23,33 @@ pub struct Evidence {
     pub began: Tick,
 }
 
-/// An answer about somebody at the door.
+/// An answer about somebody at the door, as it is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// Let them in, once this is on the record.
     Granted {
+        /// What is recorded.
+        granted: Granted,
         /// Whom, as known now.
         subject: Subject,
-        /// What they showed.
-        evidence: Evidence,
-        /// The rule that decided.
-        rule: String,
-        /// How they asked.
-        method: Method,
-        /// Whether they typed their duress PIN.
-        duress: bool,
         /// Whether their entry counts as the first person's.
         first_person: bool,
+        /// Whether a second person is let in with them.
+        accompanied: bool,
+        /// Whether they typed their duress PIN.
+        duress: bool,
     },
     /// Do not let them in.
     Denied {
-        /// Why.
-        reason: DenyReason,
-        /// Whom, as known now.
-        subject: Option<Subject>,
-        /// What they showed.
-        evidence: Option<Evidence>,
-        /// The rule that decided.
-        rule: Option<String>,
-        /// What would have been needed, in words for an operator.
-        needed: Option<String>,
-        /// How they asked.
-        method: Method,
+        /// What is recorded.
+        denied: Denied,
         /// Whether they typed their duress PIN.
         duress: bool,
     },
     /// Ask them for more.
     Asked {
-        /// Whom.
-        subject: Subject,
-        /// For what.
-        challenge: Challenge,
-        /// How long it is waited for.
-        timeout: Duration,
+        /// What is recorded.
+        challenged: Challenged,
         /// Whether they typed their duress PIN.
         duress: bool,
     },
@@ -82,57 +66,18 @@ impl Answer {
         }
     }
 
-    /// The event that records it, when it is given at `now`.
+    /// The event that records it.
     #[must_use]
-    pub fn event(&self, now: Tick) -> Event {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    pub fn event(&self) -> Event {
         match self {
-            Answer::Granted {
-                subject,
-                evidence,
-                rule,
-                method,
-                ..
-            } => Event::AccessGranted(Granted {
-                person: subject.person.clone(),
-                rule: rule.clone(),
-                similarity: evidence.similarity,
-                liveness: evidence.liveness,
-                observations: evidence.observations,
-                method: *method,
-                latency_ms: millis(now.since(evidence.began)),
-            }),
-            Answer::Denied {
-                reason,
-                subject,
-                evidence,
-                rule,
-                needed,
-                method,
-                ..
-            } => Event::AccessDenied(Denied {
-                reason: *reason,
-                rule: rule.clone(),
-                needed: needed.clone(),
-                person: subject.as_ref().map(|subject| subject.person.clone()),
-                problem: None,
-                similarity: evidence.map(|evidence| evidence.similarity),
-                // As the record has it: only where it is the reason, which the rules never are.
-                liveness: None,
-                observations: evidence.map_or(0, |evidence| evidence.observations),
-                method: *method,
-                latency_ms: evidence.map_or(0, |evidence| millis(now.since(evidence.began))),
-            }),
-            Answer::Asked {
-                subject,
-                challenge,
-                timeout,
-                ..
-            } => Event::AccessChallenged(Challenged {
-                person: subject.person.clone(),
-                challenge: *challenge,
-                timeout_ms: millis(*timeout),
-            }),
+            Answer::Granted { granted, .. } => Event::AccessGranted(granted.clone()),
+            Answer::Denied { denied, .. } => Event::AccessDenied(denied.clone()),
+            Answer::Asked { challenged, .. } => Event::AccessChallenged(challenged.clone()),
         }
     }
+}
+
+/// As the record has it.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

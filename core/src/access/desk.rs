@@ -14,14 +14,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::answer::{Answer, Evidence};
+use super::answer::{Answer, Evidence, millis};
 use super::denials::RepeatedDenials;
 use super::lockout::{Lockouts, moving};
 use super::pin::Pin;
 use super::policy::{Circumstances, Judgement, Policy};
-use super::rules::Subject;
+use super::rules::{PinHashes, Subject};
 use crate::clock::{Moment, Tick};
-use crate::event::{Challenge, DenyReason, Event, Method, Mode, PersonId, Recorded};
+use crate::event::{
+    Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, Mode, PersonId, Recorded, Rule,
+};
 
 /// What is pending and remembered at one door.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +48,7 @@ struct Visitor {
 #[derive(Debug, Clone)]
 struct Wait {
     visitor: Visitor,
-    rule: String,
+    rule: Rule,
     until: Tick,
 }
 
@@ -66,26 +68,50 @@ impl Visitor {
         }
     }
 
-    fn granted(self, rule: String, first_person: bool) -> Answer {
+    fn latency_ms(&self, now: &Moment) -> u64 {
+        millis(now.tick.since(self.evidence.began))
+    }
+
+    fn granted(self, rule: Rule, first_person: bool, accompanied: bool, now: &Moment) -> Answer {
         Answer::Granted {
-            method: self.method(),
+            granted: Granted {
+                person: self.subject.person.clone(),
+                rule,
+                similarity: self.evidence.similarity,
+                liveness: self.evidence.liveness,
+                observations: self.evidence.observations,
+                method: self.method(),
+                latency_ms: self.latency_ms(now),
+            },
             duress: self.duress(),
             subject: self.subject,
-            evidence: self.evidence,
-            rule,
             first_person,
+            accompanied,
         }
     }
 
-    fn denied(self, reason: DenyReason, rule: String, needed: Option<String>) -> Answer {
+    fn denied(
+        self,
+        reason: DenyReason,
+        rule: Rule,
+        needed: Option<String>,
+        now: &Moment,
+    ) -> Answer {
         Answer::Denied {
-            reason,
-            method: self.method(),
+            denied: Denied {
+                reason,
+                rule: Some(rule),
+                needed,
+                method: self.method(),
+                similarity: Some(self.evidence.similarity),
+                // As the record has it: only where it is the reason, which the rules never are.
+                liveness: None,
+                observations: self.evidence.observations,
+                latency_ms: self.latency_ms(now),
+                problem: None,
+                person: Some(self.subject.person.clone()),
+            },
             duress: self.duress(),
-            subject: Some(self.subject),
-            evidence: Some(self.evidence),
-            rule: Some(rule),
-            needed,
         }
     }
 }
@@ -116,37 +142,68 @@ impl Desk {
         answers
     }
 
-    /// Digits were typed, or came as a command.
-    pub fn pin(&mut self, policy: &Policy, digits: &str, mode: Mode, now: &Moment) -> Vec<Answer> {
+    /// Who is asked for a PIN, and what typed digits are to be compared with. That takes long: it is
+    /// the caller's to do, who says by [`pin`](Desk::pin) what came of it.
+    #[must_use]
+    pub fn awaits_pin(&self) -> Option<(PersonId, PinHashes)> {
+        let visitor = &self.pin.as_ref()?.visitor;
+        Some((visitor.id(), visitor.subject.pin.clone()?))
+    }
+
+    /// Digits were typed, and compared with the PINs of `person`. Nothing comes of it when the door
+    /// does not wait for theirs any more.
+    pub fn pin(
+        &mut self,
+        policy: &Policy,
+        person: PersonId,
+        pin: Pin,
+        mode: Mode,
+        now: &Moment,
+    ) -> Vec<Answer> {
         let mut answers = self.tick(policy, now);
-        let Some(wait) = self.pin.take() else {
+        let Some(wait) = self.pin.take_if(|wait| wait.visitor.id() == person) else {
             return answers;
         };
         let mut visitor = wait.visitor;
-        let pin = visitor.subject.pin.as_ref().map(|pin| pin.verify(digits));
-        match pin {
-            Some(Pin::Right) => visitor.pin = Some(false),
-            Some(Pin::Duress) => visitor.pin = Some(true),
-            Some(Pin::Wrong) => {
-                let needed = Some("their PIN".to_owned());
-                let reason = DenyReason::PinWrong;
-                self.count(policy, visitor.id(), reason, now.tick);
-                answers.push(Answer::Denied {
-                    reason,
-                    subject: Some(visitor.subject),
-                    evidence: Some(visitor.evidence),
-                    rule: Some(wait.rule),
-                    needed,
-                    method: Method::FaceAndPin,
-                    duress: false,
-                });
-                return answers;
+        // It may have been taken away meanwhile; the rules say what that means.
+        if visitor.subject.pin.is_some() {
+            match pin {
+                Pin::Right => visitor.pin = Some(false),
+                Pin::Duress => visitor.pin = Some(true),
+                Pin::Wrong => {
+                    let needed = Some("their PIN".to_owned());
+                    let reason = DenyReason::PinWrong;
+                    self.count(policy, visitor.id(), reason, now.tick);
+                    // By face and PIN, though a wrong one.
+                    visitor.pin = Some(false);
+                    answers.push(visitor.denied(reason, wait.rule, needed, now));
+                    return answers;
+                }
             }
-            // It was taken away meanwhile; the rules say what that means.
-            None => {}
         }
         self.settle(policy, visitor, mode, now, &mut answers);
         answers
+    }
+
+    /// What the rules that are in force now say of somebody who was granted by others.
+    #[must_use]
+    pub fn judge_again(
+        &self,
+        policy: &Policy,
+        subject: &Subject,
+        method: Method,
+        accompanied: bool,
+        mode: Mode,
+        now: &Moment,
+    ) -> Judgement {
+        let circumstances = Circumstances {
+            mode,
+            locked_out: self.lockouts.remaining(subject.person.id, now.tick),
+            first_person_at: self.first_person_at,
+            pin_typed: method == Method::FaceAndPin,
+            accompanied,
+        };
+        policy.judge(subject, &circumstances, now)
     }
 
     /// Time has passed: ends what was waited for too long.
@@ -157,12 +214,12 @@ impl Desk {
         if let Some(wait) = self.pin.take_if(over) {
             let reason = DenyReason::PinMissing;
             self.count(policy, wait.visitor.id(), reason, now.tick);
-            answers.push(ended(wait, reason, "their PIN, typed in time"));
+            answers.push(ended(wait, reason, "their PIN, typed in time", now));
         }
         if let Some(wait) = self.second.take_if(over) {
             let reason = DenyReason::SecondPersonMissing;
             self.count(policy, wait.visitor.id(), reason, now.tick);
-            answers.push(ended(wait, reason, "a second person, in time"));
+            answers.push(ended(wait, reason, "a second person, in time", now));
         }
         answers
     }
@@ -196,6 +253,7 @@ impl Desk {
                             wait,
                             DenyReason::Unknown,
                             "to be enrolled, which they no longer are",
+                            now,
                         )
                     });
                     answers.extend(gone);
@@ -293,8 +351,10 @@ impl Desk {
             match &recorded.event {
                 Event::AccessGranted(granted) => {
                     self.lockouts.granted(granted.person.id);
-                    let group = granted.rule.strip_prefix("group ");
-                    let group = group.and_then(|name| policy.rules.groups.get(name));
+                    let group = match &granted.rule {
+                        Rule::Group(name) => policy.rules.groups.get(name),
+                        _ => None,
+                    };
                     if group.is_some_and(|group| group.first_person) {
                         self.first_person_at = Some(recorded.time);
                     }
@@ -337,7 +397,7 @@ impl Desk {
         match policy.judge(&visitor.subject, &circumstances, now) {
             Judgement::Granted { rule, first_person } => {
                 self.lockouts.granted(id);
-                answers.push(visitor.granted(rule, first_person));
+                answers.push(visitor.granted(rule, first_person, false, now));
             }
             Judgement::Denied {
                 reason,
@@ -345,7 +405,7 @@ impl Desk {
                 needed,
             } => {
                 self.count(policy, id, reason, now.tick);
-                answers.push(visitor.denied(reason, rule, needed));
+                answers.push(visitor.denied(reason, rule, needed, now));
             }
             Judgement::Asked { challenge, rule } => {
                 let (slot, pending, wait_s) = match challenge {
@@ -362,9 +422,11 @@ impl Desk {
                     Some(wait) => wait.until,
                     None => {
                         answers.push(Answer::Asked {
-                            subject: visitor.subject.clone(),
-                            challenge,
-                            timeout,
+                            challenged: Challenged {
+                                person: visitor.subject.person.clone(),
+                                challenge,
+                                timeout_ms: millis(timeout),
+                            },
                             duress: visitor.duress(),
                         });
                         now.tick + timeout
@@ -387,7 +449,7 @@ impl Desk {
                             "their PIN, before somebody else came",
                         ),
                     };
-                    answers.push(ended(wait, reason, needed));
+                    answers.push(ended(wait, reason, needed, now));
                 }
             }
         }
@@ -427,8 +489,9 @@ impl Desk {
                 };
                 self.lockouts.granted(wait.visitor.id());
                 self.lockouts.granted(visitor.id());
-                answers.push(wait.visitor.granted(rule, first_person));
-                answers.push(visitor.clone().granted(second_rule, second_is_first));
+                answers.push(wait.visitor.granted(rule, first_person, true, now));
+                let visitor = visitor.clone();
+                answers.push(visitor.granted(second_rule, second_is_first, true, now));
                 true
             }
             Judgement::Denied {
@@ -437,13 +500,14 @@ impl Desk {
                 needed,
             } => {
                 self.count(policy, wait.visitor.id(), reason, now.tick);
-                answers.push(wait.visitor.denied(reason, rule, needed));
+                answers.push(wait.visitor.denied(reason, rule, needed, now));
                 false
             }
             // Their group asks for a PIN since; they must come again.
             Judgement::Asked { rule, .. } => {
                 let needed = Some("their PIN, which the rules now ask for".to_owned());
-                answers.push(wait.visitor.denied(DenyReason::PinMissing, rule, needed));
+                let reason = DenyReason::PinMissing;
+                answers.push(wait.visitor.denied(reason, rule, needed, now));
                 false
             }
         }
@@ -471,15 +535,15 @@ impl Desk {
     }
 }
 
-fn ended(wait: Wait, reason: DenyReason, needed: &str) -> Answer {
-    wait.visitor
-        .denied(reason, wait.rule, Some(needed.to_owned()))
+fn ended(wait: Wait, reason: DenyReason, needed: &str, now: &Moment) -> Answer {
+    let needed = Some(needed.to_owned());
+    wait.visitor.denied(reason, wait.rule, needed, now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{
-        DURESS, PIN, at, evidence, inside, later, moment, policy, subject,
+        DURESS, PIN, at, evidence, inside, later, moment, policy, subject, typed,
     };
     use super::*;
     use crate::event::Challenge;
@@ -491,15 +555,13 @@ mod tests {
     fn words(answers: &[Answer]) -> Vec<String> {
         let word = |answer: &Answer| match answer {
             Answer::Granted { subject, .. } => format!("granted {}", subject.person.name),
-            Answer::Denied {
-                reason, subject, ..
-            } => {
-                let name = subject.as_ref().map(|subject| subject.person.name.as_str());
-                format!("{} {}", reason.as_str(), name.unwrap_or_default())
+            Answer::Denied { denied, .. } => {
+                let name = denied.person.as_ref().map(|person| person.name.as_str());
+                format!("{} {}", denied.reason.as_str(), name.unwrap_or_default())
             }
-            Answer::Asked {
-                subject, challenge, ..
-            } => format!("{challenge:?} {}", subject.person.name),
+            Answer::Asked { challenged, .. } => {
+                format!("{:?} {}", challenged.challenge, challenged.person.name)
+            }
         };
         answers.iter().map(word).collect()
     }
@@ -528,7 +590,7 @@ mod tests {
         }
 
         fn type_in(&mut self, digits: &str) -> Vec<Answer> {
-            self.desk.pin(&self.policy, digits, NORMAL, &self.now)
+            typed(&mut self.desk, &self.policy, digits, NORMAL, &self.now)
         }
 
         fn wait(&mut self, seconds: u32) -> Vec<String> {
@@ -550,11 +612,11 @@ mod tests {
             let answers = visit.type_in(digits);
             assert_eq!(words(&answers), ["granted person 1"]);
             assert_eq!(answers[0].duress(), forced);
-            let Event::AccessGranted(granted) = answers[0].event(visit.now.tick) else {
+            let Event::AccessGranted(granted) = answers[0].event() else {
                 panic!("no grant");
             };
             assert_eq!(granted.method, Method::FaceAndPin);
-            assert_eq!(granted.rule, "group typing");
+            assert_eq!(granted.rule, Rule::Group("typing".into()));
             assert_eq!(
                 words(&visit.type_in(digits)),
                 [""; 0],
@@ -633,9 +695,8 @@ mod tests {
         let mut visit = Visit::new();
         let mut one = subject(1, &["typing"]);
         visit.claim(&one);
-        let answers = visit
-            .desk
-            .pin(&visit.policy, PIN, Mode::Lockdown, &visit.now);
+        let (policy, now) = (&visit.policy, &visit.now);
+        let answers = typed(&mut visit.desk, policy, PIN, Mode::Lockdown, now);
         assert_eq!(words(&answers), ["lockdown person 1"]);
         visit.claim(&one);
         one.status = crate::event::PersonStatus::Suspended;
@@ -729,11 +790,11 @@ mod tests {
             NORMAL,
             &visit.now,
         );
-        record(0, chief[0].event(visit.now.tick));
+        record(0, chief[0].event());
         for second in 0..5 {
             visit.claim(&subject(1, &["typing"]));
             let wrong = visit.type_in("0000");
-            record(second, wrong[0].event(visit.now.tick));
+            record(second, wrong[0].event());
         }
         // The process has just started: its monotonic clock is younger than the denials.
         let now = Moment {
@@ -758,11 +819,11 @@ mod tests {
         somebody.presence = inside(None, at(NOON));
         let now = later(&visit.now, 10);
         let answers = desk.claim(&policy, &somebody, evidence(&visit.now), NORMAL, &now);
-        let Event::AccessDenied(denied) = answers[0].event(now.tick) else {
+        let Event::AccessDenied(denied) = answers[0].event() else {
             panic!("no denial");
         };
         assert_eq!(denied.reason, DenyReason::AntiPassback);
-        assert_eq!(denied.rule.as_deref(), Some("anti-passback"));
+        assert_eq!(denied.rule, Some(Rule::AntiPassback));
         let needed = "would be let in again from Monday 2026-03-30 12:01:00";
         assert_eq!(denied.needed.as_deref(), Some(needed));
         assert_eq!(denied.latency_ms, 10_000);
@@ -773,7 +834,7 @@ mod tests {
             NORMAL,
             &now,
         );
-        let Event::AccessChallenged(challenged) = asked[0].event(now.tick) else {
+        let Event::AccessChallenged(challenged) = asked[0].event() else {
             panic!("no challenge");
         };
         assert_eq!(challenged.challenge, Challenge::Pin);

@@ -12,22 +12,22 @@ use crate::clock::{Moment, Tick};
 use crate::event::PersonStatus;
 use crate::event::{PersonId, PersonRef};
 
-pub(super) const PIN: &str = "2580";
-pub(super) const DURESS: &str = "2581";
+pub(crate) const PIN: &str = "2580";
+pub(crate) const DURESS: &str = "2581";
 
-pub(super) fn zone(name: &str) -> TimeZone {
+pub(crate) fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap()
 }
 
 /// The instant of a civil time with its zone in brackets, or of an RFC 3339 one.
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     match text.parse::<jiff::Zoned>() {
         Ok(zoned) => zoned.timestamp(),
         Err(_) => text.parse().unwrap(),
     }
 }
 
-pub(super) fn moment(text: &str) -> Moment {
+pub(crate) fn moment(text: &str) -> Moment {
     Moment {
         wall: at(text),
         tick: Tick(std::time::Duration::from_secs(1_000)),
@@ -36,7 +36,7 @@ pub(super) fn moment(text: &str) -> Moment {
 }
 
 /// The same, so many seconds later.
-pub(super) fn later(now: &Moment, seconds: u32) -> Moment {
+pub(crate) fn later(now: &Moment, seconds: u32) -> Moment {
     Moment {
         wall: now.wall + jiff::SignedDuration::from_secs(i64::from(seconds)),
         tick: now.tick + std::time::Duration::from_secs(u64::from(seconds)),
@@ -44,7 +44,7 @@ pub(super) fn later(now: &Moment, seconds: u32) -> Moment {
     }
 }
 
-pub(super) fn schedule(days: &[Day], hours: &[&str]) -> Schedule {
+pub(crate) fn schedule(days: &[Day], hours: &[&str]) -> Schedule {
     let intervals: Vec<_> = hours.iter().map(|text| text.parse().unwrap()).collect();
     Schedule {
         week: days.iter().map(|&day| (day, intervals.clone())).collect(),
@@ -52,7 +52,7 @@ pub(super) fn schedule(days: &[Day], hours: &[&str]) -> Schedule {
     }
 }
 
-pub(super) fn holiday(first: &str, last: &str, yearly: bool) -> Holiday {
+pub(crate) fn holiday(first: &str, last: &str, yearly: bool) -> Holiday {
     Holiday {
         first: first.parse().unwrap(),
         last: last.parse().unwrap(),
@@ -60,10 +60,10 @@ pub(super) fn holiday(first: &str, last: &str, yearly: bool) -> Holiday {
     }
 }
 
-pub(super) const WORKDAYS: [Day; 5] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri];
+pub(crate) const WORKDAYS: [Day; 5] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri];
 
 /// Office hours in Berlin, a Christmas holiday, and one group for each thing a group can ask for.
-pub(super) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let mut rules = Rules::default();
     let office = schedule(&WORKDAYS, &["08:00-18:00"]);
     rules.schedules.insert("office-hours".into(), office);
@@ -148,7 +148,7 @@ pub(super) fn policy() -> Policy {
 }
 
 /// Somebody with the nth id in these groups.
-pub(super) fn subject(n: u8, groups: &[&str]) -> Subject {
+pub(crate) fn subject(n: u8, groups: &[&str]) -> Subject {
     Subject {
         person: PersonRef {
             id: PersonId(uuid::Uuid::from_u128(u128::from(n))),
@@ -164,7 +164,7 @@ pub(super) fn subject(n: u8, groups: &[&str]) -> Subject {
     }
 }
 
-pub(super) fn inside(area: Option<&str>, since: Timestamp) -> Option<Presence> {
+pub(crate) fn inside(area: Option<&str>, since: Timestamp) -> Option<Presence> {
     Some(Presence {
         area: area.map(str::to_owned),
         door: "front".into(),
@@ -173,7 +173,7 @@ pub(super) fn inside(area: Option<&str>, since: Timestamp) -> Option<Presence> {
 }
 
 /// Hashes as the product's, at a thousandth of the cost.
-pub(super) fn pins() -> PinHashes {
+pub(crate) fn pins() -> PinHashes {
     let params = Params::new(8, 1, 1, None).unwrap();
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = |digits: &str| {
@@ -186,11 +186,25 @@ pub(super) fn pins() -> PinHashes {
     }
 }
 
-pub(super) fn evidence(now: &Moment) -> Evidence {
+pub(crate) fn evidence(now: &Moment) -> Evidence {
     Evidence {
         similarity: 0.8,
         liveness: Some(0.9),
         observations: 3,
         began: now.tick,
+    }
+}
+
+/// Digits are typed, and compared at once.
+pub(crate) fn typed(
+    desk: &mut super::Desk,
+    policy: &Policy,
+    digits: &str,
+    mode: crate::event::Mode,
+    now: &Moment,
+) -> Vec<super::Answer> {
+    match desk.awaits_pin() {
+        Some((person, hashes)) => desk.pin(policy, person, hashes.verify(digits), mode, now),
+        None => desk.tick(policy, now),
     }
 }

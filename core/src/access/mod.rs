@@ -27,7 +27,7 @@ pub mod schedule;
 pub mod settings;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod properties;
 

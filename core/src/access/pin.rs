@@ -14,9 +14,34 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
 use super::rules::PinHashes;
+use zeroize::Zeroizing;
 
-/// Digits that a PIN may have.
-pub const DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
+/// Digits that somebody typed: gone from memory when they are dropped, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Digits(Zeroizing<String>);
+
+impl Digits {
+    /// These digits.
+    #[must_use]
+    pub fn new(digits: Zeroizing<String>) -> Self {
+        Self(digits)
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Digits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digits(*)")
+    }
+}
+
+/// How many digits a PIN may have.
+pub const LENGTH: std::ops::RangeInclusive<usize> = 4..=12;
 /// Random bytes for each hash.
 pub type Salt = [u8; 16];
 
@@ -59,7 +84,7 @@ pub enum Pin {
 /// # Errors
 /// Unless it is 4 to 12 digits.
 pub fn hash_pin(digits: &str, salt: &Salt) -> Result<String, PinError> {
-    if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !LENGTH.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(PinError::NotDigits);
     }
     let failed = |error: &dyn std::fmt::Display| PinError::Hash(error.to_string());

@@ -20,8 +20,7 @@ use super::rules::{Group, Rules, Schedule, Subject};
 use super::schedule::{Calendar, HORIZON_DAYS, Hours};
 use super::settings::{AccessConfig, AntiPassback, WithoutClock};
 use crate::clock::Moment;
-use crate::event::PersonStatus;
-use crate::event::{Challenge, DenyReason, Mode};
+use crate::event::{Challenge, DenyReason, Mode, PersonStatus, Rule};
 
 /// The rules of one door.
 #[derive(Debug, Clone)]
@@ -58,7 +57,7 @@ pub enum Judgement {
     /// Let them in.
     Granted {
         /// The rule that decided.
-        rule: String,
+        rule: Rule,
         /// Whether their entry counts as the first person's.
         first_person: bool,
     },
@@ -67,14 +66,14 @@ pub enum Judgement {
         /// For what.
         challenge: Challenge,
         /// The rule that asks.
-        rule: String,
+        rule: Rule,
     },
     /// Do not let them in.
     Denied {
         /// Why.
         reason: DenyReason,
         /// The rule that decided.
-        rule: String,
+        rule: Rule,
         /// What would have been needed, in words for an operator.
         needed: Option<String>,
     },
@@ -99,17 +98,17 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reason: DenyReason,
-    rule: String,
+    rule: Rule,
     pub(super) needed: Option<String>,
     /// When it would be different, where a time alone would change it.
     opens: Option<Timestamp>,
 }
 
 impl Refusal {
-    fn new(reason: DenyReason, rule: impl Into<String>, needed: impl Into<String>) -> Self {
+    fn new(reason: DenyReason, rule: Rule, needed: impl Into<String>) -> Self {
         Self {
             reason,
-            rule: rule.into(),
+            rule,
             needed: Some(needed.into()),
             opens: None,
         }
@@ -174,7 +173,7 @@ impl Policy {
         let first = granting().find(|opinion| opinion.group.first_person);
         if let Some(opinion) = first.or_else(|| granting().next()) {
             return Judgement::Granted {
-                rule: group_rule(opinion.name),
+                rule: Rule::Group(opinion.name.to_owned()),
                 first_person: opinion.group.first_person,
             };
         }
@@ -183,7 +182,7 @@ impl Policy {
             if let Some(opinion) = asking.find(|one| one.verdict == Verdict::Ask(challenge)) {
                 return Judgement::Asked {
                     challenge,
-                    rule: group_rule(opinion.name),
+                    rule: Rule::Group(opinion.name.to_owned()),
                 };
             }
         }
@@ -228,7 +227,7 @@ impl Policy {
     ) -> Result<Vec<Opinion<'a>>, Refusal> {
         if subject.status == PersonStatus::Suspended {
             let needed = "not to be suspended (doorward people resume)";
-            return Err(Refusal::new(DenyReason::Suspended, "suspended", needed));
+            return Err(Refusal::new(DenyReason::Suspended, Rule::Suspended, needed));
         }
         self.check_validity(subject, now)?;
         self.check_lockout(circumstances, now)?;
@@ -240,7 +239,7 @@ impl Policy {
             groups.retain(|(_, group)| group.overrides_lockdown);
             if groups.is_empty() {
                 let needed = "the lockdown to end, or a group that overrides it";
-                return Err(Refusal::new(DenyReason::Lockdown, "mode lockdown", needed));
+                return Err(Refusal::new(DenyReason::Lockdown, Rule::Lockdown, needed));
             }
         }
         let opinions: Vec<Opinion<'a>> = groups
@@ -308,7 +307,7 @@ impl Policy {
     }
 
     fn check_validity(&self, subject: &Subject, now: &Moment) -> Result<(), Refusal> {
-        let rule = "validity";
+        let rule = Rule::Validity;
         let dated = subject.valid_from.is_some() || subject.valid_until.is_some();
         if dated && !self.believes_clock(now) {
             return Err(clock_untrusted(rule));
@@ -338,11 +337,11 @@ impl Policy {
             Ok(end) => format!("the lockout to end at {}", self.local_seconds(end)),
             Err(_) => "the lockout to end".to_owned(),
         };
-        Err(Refusal::new(DenyReason::Lockout, "lockout", needed))
+        Err(Refusal::new(DenyReason::Lockout, Rule::Lockout, needed))
     }
 
     fn check_passback(&self, subject: &Subject, now: &Moment) -> Result<(), Refusal> {
-        let rule = "anti-passback";
+        let rule = Rule::AntiPassback;
         let Some(presence) = &subject.presence else {
             return Ok(());
         };
@@ -393,7 +392,7 @@ impl Policy {
         if group.pin && !circumstances.pin_typed {
             if subject.pin.is_none() {
                 let needed = "a PIN, and none is set for them (doorward people set)";
-                let refusal = Refusal::new(DenyReason::PinMissing, group_rule(name), needed);
+                let refusal = Refusal::new(DenyReason::PinMissing, Rule::Group(name.to_owned()), needed);
                 return Verdict::Deny(refusal);
             }
             return Verdict::Ask(Challenge::Pin);
@@ -415,7 +414,7 @@ impl Policy {
     ) -> Result<(), Refusal> {
         let mut schedule = None;
         if let Some(schedule_name) = &group.schedule {
-            let rule = schedule_rule(schedule_name);
+            let rule = Rule::Schedule(schedule_name.clone());
             let Some(found) = self.rules.schedules.get(schedule_name) else {
                 let needed = format!(
                     "a schedule named {schedule_name}, which group {name} asks for and nobody made"
@@ -423,7 +422,7 @@ impl Policy {
                 return Err(Refusal::new(DenyReason::OutsideSchedule, rule, needed));
             };
             if !self.believes_clock(now) {
-                return Err(clock_untrusted(&rule));
+                return Err(clock_untrusted(rule));
             }
             self.check_schedule(schedule_name, found, subject, now.wall)?;
             schedule = Some(found);
@@ -431,7 +430,7 @@ impl Policy {
         // Whoever counts as first person need not wait for one.
         if group.waits_for_first && !group.first_person {
             if !self.believes_clock(now) {
-                return Err(clock_untrusted(&group_rule(name)));
+                return Err(clock_untrusted(Rule::Group(name.to_owned())));
             }
             if !self.first_person_in(schedule, circumstances.first_person_at, now.wall) {
                 let within = match schedule {
@@ -441,7 +440,7 @@ impl Policy {
                 let needed =
                     format!("somebody who counts as first person to enter before, {within}");
                 let reason = DenyReason::FirstPersonRequired;
-                return Err(Refusal::new(reason, group_rule(name), needed));
+                return Err(Refusal::new(reason, Rule::Group(name.to_owned()), needed));
             }
         }
         Ok(())
@@ -456,8 +455,8 @@ impl Policy {
     ) -> Result<(), Refusal> {
         let (reason, rule) = match schedule.hours(self.calendar(), at) {
             Hours::Open => return Ok(()),
-            Hours::Closed => (DenyReason::OutsideSchedule, schedule_rule(name)),
-            Hours::Holiday(holiday) => (DenyReason::Holiday, format!("holiday {holiday}")),
+            Hours::Closed => (DenyReason::OutsideSchedule, Rule::Schedule(name.to_owned())),
+            Hours::Holiday(holiday) => (DenyReason::Holiday, Rule::Holiday(holiday.to_owned())),
         };
         let opens = schedule.next_opening(self.calendar(), at);
         let end = subject
@@ -483,7 +482,7 @@ impl Policy {
 
     fn not_permitted(&self) -> Refusal {
         let needed = format!("a group that covers door {}", self.door);
-        Refusal::new(DenyReason::NotPermitted, "groups", needed)
+        Refusal::new(DenyReason::NotPermitted, Rule::Groups, needed)
     }
 
     /// `Monday 2026-03-30 08:00`; with the zone's name where the clock shows that twice.
@@ -507,17 +506,9 @@ impl Policy {
     }
 }
 
-fn clock_untrusted(rule: &str) -> Refusal {
+fn clock_untrusted(rule: Rule) -> Refusal {
     let needed = "a synchronised clock, or without_clock = \"believe\" in [access]";
     Refusal::new(DenyReason::ClockUntrusted, rule, needed)
-}
-
-fn group_rule(name: &str) -> String {
-    format!("group {name}")
-}
-
-fn schedule_rule(name: &str) -> String {
-    format!("schedule {name}")
 }
 
 fn in_words(civil: DateTime) -> String {
@@ -538,7 +529,7 @@ mod tests {
                 reason,
                 rule,
                 needed,
-            } => (reason, rule, needed.unwrap()),
+            } => (reason, rule.to_string(), needed.unwrap()),
             other => panic!("{other:?}"),
         }
     }
@@ -585,13 +576,13 @@ mod tests {
             policy.judge(&subject(1, groups), &circumstances, &moment(now))
         };
         let granted = Judgement::Granted {
-            rule: "group always".into(),
+            rule: Rule::Group("always".into()),
             first_person: false,
         };
         assert_eq!(judge(&["vault", "typing", "always"], NOON), granted);
         let asked = Judgement::Asked {
             challenge: Challenge::Pin,
-            rule: "group typing".into(),
+            rule: Rule::Group("typing".into()),
         };
         assert_eq!(judge(&["vault", "typing", "lost"], NOON), asked);
         let (reason, ..) = said(

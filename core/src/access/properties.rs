@@ -404,7 +404,7 @@ proptest! {
     #[test]
     fn every_denial_names_its_rule_and_what_was_needed(case in a_case()) {
         if let Judgement::Denied { rule, needed, .. } = case.judge() {
-            prop_assert!(!rule.is_empty());
+            prop_assert!(!rule.to_string().is_empty());
             prop_assert!(needed.is_some_and(|needed| !needed.is_empty()));
         }
     }
@@ -461,7 +461,7 @@ proptest! {
                 }
                 Step::Type(digits) => {
                     typed = Some(digits);
-                    desk.pin(&policy, digits, Mode::Normal, &now)
+                    super::fixtures::typed(&mut desk, &policy, digits, Mode::Normal, &now)
                 }
                 Step::Wait(seconds) => {
                     now = later(&now, seconds);
@@ -482,18 +482,21 @@ proptest! {
             prop_assert!(under_two.is_empty() || under_two.len() == 2, "alone: {under_two:?}");
             for answer in &answers {
                 match answer {
-                    Answer::Granted { subject, method, duress, .. } => {
+                    Answer::Granted { subject, granted, duress, .. } => {
                         let n = number(subject);
                         if n == 3 {
                             prop_assert!(matches!(typed, Some(PIN | DURESS)));
                             prop_assert_eq!(*duress, typed == Some(DURESS));
                         }
-                        let with_pin = *method == crate::event::Method::FaceAndPin;
+                        let with_pin = granted.method == crate::event::Method::FaceAndPin;
                         prop_assert_eq!(with_pin, [3, 4].contains(&n));
                         failures.remove(&n);
                     }
-                    Answer::Denied { reason, subject: Some(subject), needed, .. } => {
-                        let n = number(subject);
+                    Answer::Denied {
+                        denied: Denied { reason, person: Some(person), needed, .. },
+                        ..
+                    } => {
+                        let n = u8::try_from(person.id.0.as_u128()).unwrap();
                         let replaced = needed.as_deref().is_some_and(|text| text.contains("somebody else"));
                         let counted = matches!(reason, DenyReason::PinWrong | DenyReason::PinMissing);
                         if counted && !replaced {

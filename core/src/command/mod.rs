@@ -19,3 +19,18 @@ pub mod token;
 
 pub use arguments::{Command, ModeWord};
 pub use operator::{Operator, is_name};
+
+/// A message from the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Where it was published.
+    pub topic: String,
+    /// The bytes; anything at all.
+    pub payload: Vec<u8>,
+    /// Whether the broker had kept it, or was asked to keep it.
+    pub retain: bool,
+    /// MQTT 5: where an answer is wanted.
+    pub response_topic: Option<String>,
+    /// MQTT 5: what the answer must carry.
+    pub correlation: Option<Vec<u8>>,
+}

@@ -1,11 +1,11 @@
 //! What can happen to the door, and what is to be done about it.
 //!
 //! Flows in: decisions, operators, schedules, wires, time. Flows out: effects, carried out by the
-//! keeper in the order given. Plain values; nothing here decides.
+//! guard in the order given. Plain values; nothing here decides.
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Tick, Timestamp};
 use crate::event::{Alarm, Contact, Event, Mode, PersonRef};
 
 /// A mode as an operator chose it.
@@ -52,8 +52,12 @@ pub enum Input {
         /// It is: this one must not be released.
         blocked: bool,
     },
-    /// The event of the last [`Effect::Release`] could not be committed; the relay has not moved.
-    ReleaseNotRecorded,
+    /// The event of the last [`Effect::Ask`] is on the record.
+    HoldRecorded,
+    /// It is not, and is not going to be.
+    HoldNotRecorded,
+    /// A release that lasts was not renewed in time: the relay has been secured.
+    Lapsed,
     /// Time passed.
     Tick,
     /// The relay's driver failed.
@@ -65,12 +69,17 @@ pub enum Input {
 /// What is to be done, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Commit the event, then release the relay.
+    /// The mode is to hold the door released: commit the event, and say by
+    /// [`Input::HoldRecorded`] or [`Input::HoldNotRecorded`] what became of it.
+    Ask {
+        /// What to record.
+        event: Event,
+    },
+    /// The relay is released from now on. By a grant, an operator or a mode it is taken only once the
+    /// event is on the record; by the exit button it is recorded after.
     Release {
         /// What to record.
         event: Event,
-        /// Whether the relay must not move unless that was committed.
-        must_record: bool,
     },
     /// Secure the relay, then record the event.
     Secure {
@@ -95,6 +104,20 @@ pub enum Effect {
     PreAlarm(bool),
     /// A grant or an operator's unlocking is not carried out.
     Refused(Refusal),
+}
+
+/// How long the relay is to stay released, as the door is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It is secured.
+    No,
+    /// Until then.
+    Until(Tick),
+    /// For as long as somebody says so again and again, and at least until then.
+    Lasting {
+        /// The end of the release that began it; in the past where there is none.
+        at_least: Tick,
+    },
 }
 
 /// Why a grant or an operator's unlocking is not carried out.

@@ -19,7 +19,7 @@ use crate::event::wire::Lock;
 use crate::event::{Mode, ModeSource, ReleaseCause};
 
 use super::button::Button;
-use super::input::Choice;
+use super::input::{Choice, Released};
 use super::leaf::{Leaf, Leave};
 use super::settings::Settings;
 
@@ -77,6 +77,8 @@ pub struct Door {
     secured_at: Option<Tick>,
     /// The mode does not release before this.
     hold_from: Tick,
+    /// Whether the record has been asked for a release by the mode, and has not answered.
+    hold_asked: bool,
     /// Set while the relay is faulty: when it is proven to work, should it be released.
     faulty: Option<Tick>,
     leaf: Leaf,
@@ -91,6 +93,19 @@ impl Door {
         match self.relay {
             Relay::Secured => Lock::Secured,
             Relay::Moment(_) | Relay::Held => Lock::Released,
+        }
+    }
+
+    /// How long the relay is to stay released.
+    #[must_use]
+    pub fn released(&self, now: Tick) -> Released {
+        match self.relay {
+            Relay::Secured => Released::No,
+            Relay::Held => Released::Lasting { at_least: now },
+            Relay::Moment(moment) if self.button.is_pressed() => Released::Lasting {
+                at_least: moment.until,
+            },
+            Relay::Moment(moment) => Released::Until(moment.until),
         }
     }
 
@@ -138,7 +153,7 @@ impl Door {
         [
             self.choice.and_then(|(_, ends)| ends),
             released,
-            self.wants_hold().then_some(self.hold_from),
+            (self.wants_hold() && !self.hold_asked).then_some(self.hold_from),
             proven,
             rex.and_then(|rex| self.button.deadline(rex)),
             contact.and_then(|contact| self.leaf.deadline(contact)),

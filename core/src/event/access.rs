@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PersonRef;
+use super::{PersonRef, Rule};
 
 /// Why a presentation was denied.
 #[derive(
@@ -171,7 +171,7 @@ pub struct Granted {
     /// Who.
     pub person: PersonRef,
     /// The rule that decided, for example `group staff`.
-    pub rule: String,
+    pub rule: Rule,
     /// Cosine similarity of the fused observations, -1..1.
     #[serde(serialize_with = "four_decimals")]
     #[schemars(range(min = -1.0, max = 1.0))]
@@ -192,6 +192,25 @@ pub struct Granted {
     pub latency_ms: u64,
 }
 
+impl Granted {
+    /// The denial of somebody who was granted and is not let in.
+    #[must_use]
+    pub fn denied(&self, reason: DenyReason) -> Denied {
+        Denied {
+            reason,
+            rule: Some(self.rule.clone()),
+            needed: None,
+            person: Some(self.person.clone()),
+            problem: None,
+            similarity: Some(self.similarity),
+            liveness: self.liveness,
+            observations: self.observations,
+            method: self.method,
+            latency_ms: self.latency_ms,
+        }
+    }
+}
+
 /// Who was denied, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "AccessDenied")]
@@ -201,7 +220,7 @@ pub struct Denied {
     /// The rule that decided, for example `schedule office-hours`; absent when the face alone
     /// decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<Rule>,
     /// What would have been needed, in words for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<String>,

@@ -96,4 +96,6 @@ pub enum SecureCause {
     Start,
     /// The relay's driver failed; its safe level was set or at least attempted.
     RelayFault,
+    /// The service did not renew a release that lasts: it hung, or was stopped for a while.
+    Lapsed,
 }

@@ -14,6 +14,7 @@ pub mod checkpoint;
 mod command;
 mod door;
 mod person;
+mod rule;
 pub mod telemetry;
 pub mod wire;
 
@@ -24,6 +25,7 @@ use uuid::Uuid;
 pub use access::{Challenge, Challenged, Denied, DenyReason, Granted, Method, QualityProblem};
 pub use alarm::{Alarm, Severity};
 pub use command::{CommandRefusal, CommandVerb, DropReason, Role};
+pub use rule::Rule;
 pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 pub use person::{PersonId, PersonRef, PersonStatus};
 
@@ -151,6 +153,16 @@ pub enum Event {
     /// The exit button was pressed.
     #[serde(rename = "door.rex")]
     DoorRex,
+    /// A release that is on the record did not take place: the record was too late, or the door
+    /// forbade it by then.
+    #[serde(rename = "door.release_withdrawn")]
+    ReleaseWithdrawn {
+        /// Why it was to be released.
+        cause: ReleaseCause,
+        /// For whom, when it was for somebody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<PersonRef>,
+    },
     /// Another mode governs the door.
     #[serde(rename = "door.mode")]
     DoorMode {
@@ -349,7 +361,7 @@ pub enum Event {
 }
 
 /// Every kind an [`Event`] can have, in the order of the catalogue.
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 29] = [
     "access.granted",
     "access.denied",
     "access.challenged",
@@ -358,6 +370,7 @@ pub const KINDS: [&str; 28] = [
     "door.opened",
     "door.closed",
     "door.rex",
+    "door.release_withdrawn",
     "door.mode",
     "admin.enrolled",
     "admin.renamed",
@@ -393,6 +406,7 @@ impl Event {
             Event::DoorOpened => "door.opened",
             Event::DoorClosed { .. } => "door.closed",
             Event::DoorRex => "door.rex",
+            Event::ReleaseWithdrawn { .. } => "door.release_withdrawn",
             Event::DoorMode { .. } => "door.mode",
             Event::Enrolled { .. } => "admin.enrolled",
             Event::Renamed { .. } => "admin.renamed",
@@ -428,6 +442,7 @@ impl Event {
             | Event::DoorOpened
             | Event::DoorClosed { .. }
             | Event::DoorRex
+            | Event::ReleaseWithdrawn { .. }
             | Event::DoorMode { .. } => Class::Door,
             Event::Enrolled { .. }
             | Event::Renamed { .. }
@@ -463,9 +478,9 @@ impl Event {
             | Event::Resumed { person }
             | Event::Removed { person, .. }
             | Event::PersonChanged { person, .. } => Some(person),
-            Event::AccessDenied(Denied { person, .. }) | Event::DoorReleased { person, .. } => {
-                person.as_ref()
-            }
+            Event::AccessDenied(Denied { person, .. })
+            | Event::DoorReleased { person, .. }
+            | Event::ReleaseWithdrawn { person, .. } => person.as_ref(),
             Event::DoorSecured { .. }
             | Event::DoorOpened
             | Event::DoorClosed { .. }

@@ -2,7 +2,7 @@
 //!
 //! [`step`] first does what time has brought about, at the time at which it was due, so that a
 //! late tick ends in the same state as a punctual one. Then it takes the input, and at the end it
-//! releases the door if the mode says so. Once stopped, nothing releases.
+//! asks to release the door if the mode says so. Once stopped, nothing releases.
 //!
 //! While somebody presses the exit button, only a stop, a fault of the relay or the end of belief
 //! in the button secures the door: an operator and lockdown wait until it is let go.
@@ -37,7 +37,7 @@ pub fn step(settings: &Settings, door: Door, input: Input, now: Tick) -> (Door, 
     // Answers to an effect, and the end, are about the state as it is.
     let answers = matches!(
         input,
-        Input::ReleaseNotRecorded | Input::RelayFailed | Input::Stop
+        Input::HoldNotRecorded | Input::RelayFailed | Input::Lapsed | Input::Stop
     );
     if !answers {
         step.catch_up();
@@ -135,9 +135,14 @@ impl Step<'_> {
             Input::Rex { pressed: true } => self.pressed(),
             Input::Rex { pressed: false } => self.let_go(),
             Input::Interlock { blocked } => self.door.blocked = blocked,
-            Input::ReleaseNotRecorded => self.not_recorded(),
+            Input::HoldRecorded => self.hold_recorded(),
+            Input::HoldNotRecorded => {
+                self.door.hold_asked = false;
+                self.door.hold_from = self.now + RETRY;
+            }
             Input::Tick => {}
             Input::RelayFailed => self.relay_failed(),
+            Input::Lapsed => self.secure(SecureCause::Lapsed),
             Input::Stop => {
                 self.secure(SecureCause::Stop);
                 self.door.leaf.silence(&mut self.effects);
@@ -209,8 +214,6 @@ impl Step<'_> {
                 release_ms,
                 person,
             },
-            // Nobody is kept inside because a disk is full.
-            must_record: cause != ReleaseCause::Rex,
         });
     }
 
@@ -278,9 +281,23 @@ impl Step<'_> {
         }
     }
 
-    /// Releases the door if the mode says so and nothing forbids it.
+    /// Asks for the door to be held released if the mode says so and nothing forbids it.
     fn hold(&mut self) {
-        if self.door.wants_hold() && self.now >= self.door.hold_from {
+        if self.door.wants_hold() && !self.door.hold_asked && self.now >= self.door.hold_from {
+            self.door.hold_asked = true;
+            self.effects.push(Effect::Ask {
+                event: Event::DoorReleased {
+                    cause: ReleaseCause::Mode,
+                    release_ms: None,
+                    person: None,
+                },
+            });
+        }
+    }
+
+    /// It is on the record; the mode may be another one by now.
+    fn hold_recorded(&mut self) {
+        if std::mem::take(&mut self.door.hold_asked) && self.door.wants_hold() {
             self.door.relay = Relay::Held;
             self.release(ReleaseCause::Mode, None, None);
         }
@@ -328,18 +345,6 @@ impl Step<'_> {
             && self.now >= moment.until
         {
             self.time_over(moment);
-        }
-    }
-
-    fn not_recorded(&mut self) {
-        let needed_a_record = match self.door.relay {
-            Relay::Secured => false,
-            Relay::Moment(moment) => moment.cause != ReleaseCause::Rex,
-            Relay::Held => true,
-        };
-        if needed_a_record {
-            self.door.relay = Relay::Secured;
-            self.door.hold_from = self.now + RETRY;
         }
     }
 

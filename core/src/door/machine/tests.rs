@@ -54,13 +54,13 @@ fn word(value: impl serde::Serialize) -> String {
 /// An effect in a few fixed words, as `docs/door.md` has them.
 pub(super) fn words(effect: &Effect) -> String {
     match effect {
-        Effect::Release { event, must_record } => {
-            let Event::DoorReleased { cause, .. } = event else {
-                panic!("{event:?}");
-            };
-            assert_eq!(*must_record, *cause != ReleaseCause::Rex);
-            format!("release ({})", word(cause))
-        }
+        Effect::Release {
+            event: Event::DoorReleased { cause, .. },
+        } => format!("release ({})", word(cause)),
+        Effect::Ask {
+            event: Event::DoorReleased { cause, .. },
+        } => format!("ask ({})", word(cause)),
+        Effect::Release { event } | Effect::Ask { event } => panic!("{event:?}"),
         Effect::Secure {
             event: Event::DoorSecured { cause },
         } => format!("secure ({})", word(cause)),
@@ -85,6 +85,24 @@ pub(super) fn words(effect: &Effect) -> String {
     }
 }
 
+/// One step, and the next when that asks the record, which answers at once.
+pub(super) fn step_recorded(
+    settings: &Settings,
+    door: Door,
+    input: Input,
+    now: Tick,
+) -> (Door, Vec<Effect>) {
+    let (mut door, mut effects) = step(settings, door, input, now);
+    let before = effects.len();
+    effects.retain(|effect| !matches!(effect, Effect::Ask { .. }));
+    if effects.len() < before {
+        let (after, more) = step(settings, door, Input::HoldRecorded, now);
+        door = after;
+        effects.extend(more);
+    }
+    (door, effects)
+}
+
 /// A door and its settings.
 struct Rig {
     settings: Settings,
@@ -106,7 +124,7 @@ impl Rig {
 
     fn at(&mut self, ms: u64, input: Input) -> String {
         let now = Tick(Duration::from_millis(ms));
-        let (door, effects) = step(&self.settings, self.door.clone(), input, now);
+        let (door, effects) = step_recorded(&self.settings, self.door.clone(), input, now);
         self.door = door;
         effects.iter().map(words).collect::<Vec<_>>().join("; ")
     }
@@ -168,12 +186,41 @@ fn an_operators_mode_ends_by_itself_in_what_the_schedule_says() {
 
 #[test]
 fn a_mode_that_could_not_be_recorded_stays_secured_and_is_tried_again() {
+    let at = |ms| Tick(Duration::from_millis(ms));
     let mut rig = Rig::new();
-    rig.at(0, OPENING_HOURS);
-    assert_eq!(rig.at(10, Input::ReleaseNotRecorded), "");
+    let (door, asked) = step(&rig.settings, rig.door, OPENING_HOURS, at(0));
+    assert_eq!(words(&asked[1]), "ask (mode)");
+    assert_eq!(door.lock(), Lock::Secured, "the record has not answered");
+    rig.door = door;
+    assert_eq!(rig.tick(5), "", "it is asked once");
+    assert_eq!(rig.at(10, Input::HoldNotRecorded), "");
     assert_eq!(rig.door.lock(), Lock::Secured);
     assert_eq!(rig.tick(5_009), "");
     assert_eq!(rig.tick(5_010), "release (mode)");
+}
+
+#[test]
+fn a_record_that_comes_when_the_mode_is_over_releases_nothing() {
+    let settings = settings();
+    let at = |ms| Tick(Duration::from_millis(ms));
+    let (door, _) = step(&settings, Door::default(), OPENING_HOURS, at(0));
+    let (door, _) = step(&settings, door, AFTER_HOURS, at(10));
+    let (door, effects) = step(&settings, door, Input::HoldRecorded, at(20));
+    assert_eq!((door.lock(), effects), (Lock::Secured, vec![]));
+    let (door, effects) = step(&settings, door, OPENING_HOURS, at(30));
+    assert_eq!(door.lock(), Lock::Secured);
+    assert_eq!(words(&effects[1]), "ask (mode)", "it is asked anew");
+}
+
+#[test]
+fn what_is_not_renewed_is_secured_and_the_mode_asks_again() {
+    let mut rig = Rig::new();
+    rig.at(0, OPENING_HOURS);
+    assert_eq!(rig.at(9_000, Input::Lapsed), "secure (lapsed); release (mode)");
+    rig.at(10_000, AFTER_HOURS);
+    rig.at(20_000, PRESSED);
+    assert_eq!(rig.at(29_000, Input::Lapsed), "secure (lapsed)");
+    assert_eq!(rig.tick(29_001), "");
 }
 
 #[test]

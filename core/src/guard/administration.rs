@@ -1,0 +1,102 @@
+//! What administration changed: rules, the operator's mode, acknowledgements, the unlock schedule.
+//!
+//! All of it stands in the store, written by the command line in another process, and comes in as
+//! facts. Never writes a rule.
+
+use super::{Author, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
+use crate::access::rules::Presence;
+use crate::clock::{Moment, Tick};
+use crate::door::{Choice, Input};
+use crate::event::Alarm;
+
+impl Guard {
+    /// Whether the facts know everything that was committed here.
+    pub(super) fn facts_are_new(&self, facts: &Facts) -> bool {
+        facts.read_at.is_some_and(|at| at >= self.facts_after)
+    }
+
+    /// Takes over what is new in the facts.
+    pub(super) fn apply_facts(&mut self, facts: &Facts, now: &Moment) {
+        let Some(read_at) = facts.read_at else { return };
+        if self.stopped || self.applied.is_some_and(|(_, at)| at >= read_at) {
+            return;
+        }
+        self.presences
+            .retain(|_, passed| passed.written.is_none_or(|written| written >= read_at));
+        let known = self.applied.map(|(revision, _)| revision);
+        if !self.facts_are_new(facts) {
+            return;
+        }
+        self.applied = Some((facts.revision, read_at));
+        if known != Some(facts.revision) {
+            self.policy.rules = (*facts.rules).clone();
+            if known.is_some() {
+                tracing::info!("the rules were changed");
+            }
+            self.govern(facts.order, now);
+            for (alarm, noted) in facts.acknowledged.iter() {
+                // Not of one that has been raised since.
+                if self.duress_at.is_none_or(|raised| *noted >= raised) {
+                    self.acknowledged(*alarm, now);
+                }
+            }
+            self.follow_schedule(now);
+        }
+        if !self.settings.interlock.is_empty() {
+            let blocked = facts.interlocked;
+            self.step(Input::Interlock { blocked }, now);
+        }
+    }
+
+    /// An operator ordered a mode, or none.
+    pub(super) fn govern(&mut self, order: Option<ModeOrder>, now: &Moment) {
+        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
+        self.order = order;
+        let choice = order.map(|(mode, until)| Choice {
+            mode,
+            lasts: until.map(|until| {
+                let left = until.duration_since(now.wall);
+                left.try_into().unwrap_or_default()
+            }),
+            until,
+        });
+        self.step(Input::Operator(choice), now);
+    }
+
+    /// Somebody took note of an alarm.
+    pub(super) fn acknowledged(&mut self, alarm: Alarm, now: &Moment) {
+        if let Some(event) = self.conditions.acknowledged(alarm) {
+            self.keep(Author::Door, vec![event], now);
+        }
+    }
+
+    /// What the unlock schedule says now.
+    pub(super) fn follow_schedule(&mut self, now: &Moment) {
+        let unlocked = self.desk.unlocked(&self.policy, now);
+        self.step(Input::Schedule { unlocked }, now);
+    }
+
+    /// Where people are is on the disk: the facts that are read from now on know it.
+    pub(super) fn presences_written(&mut self, done: &Done, now: Tick) {
+        for (id, outcome) in &done.outcomes {
+            if matches!(outcome, Outcome::Failed) {
+                continue;
+            }
+            for passed in self.presences.values_mut() {
+                if passed.entry == *id {
+                    passed.written = Some(now);
+                }
+            }
+        }
+    }
+}
+
+impl Passed {
+    pub(super) fn now(presence: Presence, entry: EntryId) -> Self {
+        Self {
+            presence,
+            entry,
+            written: None,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! A door: guard, disk, latch and clock, all simulated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::access::Policy;
+use crate::access::fixtures::{moment, policy, subject};
+use crate::access::rules::{Group, Subject};
+use crate::clock::{Moment, Tick};
+use crate::command::{Incoming, gate};
+use crate::door::{ContactSettings, RexSettings, Settings};
+use crate::event::wire::{QosPolicy, Wire};
+use crate::event::{Event, PersonId, PersonStatus, ReleaseCause};
+use crate::gallery::Member;
+use crate::guard::{
+    Author, Batch, Change, CommandSettings, Deed, Done, Entry, Facts, Guard, GuardSettings, Input,
+    LEASE, Left, ModeOrder, Outcome, Patience, Rejection, SiteNote, WithoutRecord,
+};
+use crate::presentation::{Claim, Identity, TrackId};
+
+/// How the disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// Answers at once.
+    Works,
+    /// Answers at once that it cannot.
+    Fails,
+    /// Does not answer; what is under way is written when it works again.
+    Hangs,
+}
+
+/// Something on the record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    pub(super) author: Author,
+    pub(super) event: Event,
+    pub(super) at: Tick,
+}
+
+pub(super) struct Rig {
+    pub(super) guard: Guard,
+    pub(super) facts: Facts,
+    pub(super) now: Moment,
+    pub(super) disk: Disk,
+    /// Whether the store can be read.
+    pub(super) readable: bool,
+    /// Whether another door of the interlock is engaged.
+    pub(super) others_engaged: bool,
+    pub(super) under_way: Option<Batch>,
+    pub(super) record: Vec<Line>,
+    pub(super) batches: usize,
+    /// Until when the relay is released.
+    pub(super) relay: Option<Tick>,
+    /// When the relay moved, and to what, with what was on the record then.
+    pub(super) moves: Vec<(Tick, bool, usize)>,
+    pub(super) answers: Vec<String>,
+    pub(super) pressed: bool,
+}
+
+pub(super) fn id(n: u8) -> PersonId {
+    PersonId(Uuid::from_u128(u128::from(n)))
+}
+
+/// A door with contact and exit button, five seconds of release.
+pub(super) fn settings(without_record: WithoutRecord) -> GuardSettings {
+    let s = Duration::from_secs;
+    let wire = Wire {
+        base_topic: "d/home/front".into(),
+        source: "/d/home/front".into(),
+        qos: QosPolicy::default(),
+    };
+    GuardSettings {
+        door: Settings {
+            release: s(5),
+            extended_release: s(15),
+            rex: Some(RexSettings {
+                release: s(5),
+                stuck: s(60),
+            }),
+            contact: Some(ContactSettings {
+                held_open: s(30),
+                extended_held_open: s(90),
+                pre_alarm: s(5),
+                relock_on_close: true,
+                forced_open: true,
+                suspicious_after: 0,
+            }),
+        },
+        challenge: s(5),
+        without_record,
+        patience: Patience {
+            give_up: s(2),
+            slow: s(1),
+        },
+        site: true,
+        interlock: vec!["back".into()],
+        panel: true,
+        version: "test",
+        commands: Some(CommandSettings {
+            gate: gate::Settings {
+                door: wire.source.clone(),
+                max_age_s: 60,
+                skew_s: 5,
+                per_minute: 1_000,
+            },
+            wire,
+            accept: true,
+            plain_client: Some("home".into()),
+        }),
+    }
+}
+
+impl Rig {
+    pub(super) fn new(without_record: WithoutRecord) -> Rig {
+        let mut policy: Policy = policy();
+        policy.settings.alarm_after_denials = 0;
+        policy.settings.lockout_after = 0;
+        let now = moment("2026-03-30T12:00:00[Europe/Berlin]");
+        let people = (1..=3).map(|n| (id(n), subject(n, &["always"])));
+        let facts = Facts {
+            read_at: Some(now.tick),
+            rules: Arc::new(policy.rules.clone()),
+            people: Arc::new(people.collect()),
+            ..Facts::default()
+        };
+        let guard = Guard::new(settings(without_record), policy, Left::default(), &now);
+        let mut rig = Rig {
+            guard,
+            facts,
+            now,
+            disk: Disk::Works,
+            readable: true,
+            others_engaged: false,
+            under_way: None,
+            record: Vec::new(),
+            batches: 0,
+            relay: None,
+            moves: Vec::new(),
+            answers: Vec::new(),
+            pressed: false,
+        };
+        rig.tell(Input::Tick);
+        rig.tell(Input::Online(true));
+        rig.pass(10_000);
+        rig
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        let deeds = self.guard.handle(input, &self.facts, &self.now);
+        for deed in deeds {
+            match deed {
+                Deed::Release { until } => self.release(until),
+                Deed::Secure => self.secure(),
+                Deed::Commit(batch) => {
+                    assert!(self.under_way.is_none(), "one batch at a time");
+                    self.batches += 1;
+                    self.under_way = Some(batch);
+                }
+                _ => {}
+            }
+        }
+        self.answer();
+    }
+
+    fn release(&mut self, until: Tick) {
+        assert!(until > self.now.tick, "an end that is past");
+        if self.relay.replace(until).is_none() {
+            self.moves.push((self.now.tick, true, self.record.len()));
+        }
+    }
+
+    fn secure(&mut self) {
+        if self.relay.take().is_some() {
+            self.moves.push((self.now.tick, false, self.record.len()));
+        }
+    }
+
+    /// The disk answers, if it does.
+    pub(super) fn answer(&mut self) {
+        if self.disk == Disk::Hangs {
+            return;
+        }
+        let Some(batch) = self.under_way.take() else {
+            return;
+        };
+        let works = self.disk == Disk::Works;
+        let outcomes: Vec<_> = batch
+            .entries
+            .iter()
+            .map(|entry| (entry.id, if works { self.write(entry) } else { Outcome::Failed }))
+            .collect();
+        if works {
+            for answer in &batch.answers {
+                let text = String::from_utf8(answer.payload.clone()).unwrap();
+                self.answers.push(text);
+            }
+        }
+        self.tell(Input::Recorded(Done {
+            outcomes,
+            failure: (!works).then(|| "no".into()),
+            site_told: true,
+            took: Duration::ZERO,
+        }));
+    }
+
+    fn write(&mut self, entry: &Entry) -> Outcome {
+        if entry.base.is_some_and(|base| base != self.facts.revision) {
+            return Outcome::Rejected(Rejection::Stale);
+        }
+        if let Some(SiteNote::Engage { unless }) = &entry.site
+            && self.others_engaged
+        {
+            assert_eq!(unless, &["back"]);
+            return Outcome::Rejected(Rejection::Interlock);
+        }
+        if let Some(Change::Mode(order)) = entry.change {
+            self.facts.order = order;
+            self.facts.revision += 1;
+        }
+        for fact in &entry.facts {
+            self.record.push(Line {
+                author: entry.author.clone(),
+                event: fact.event.clone(),
+                at: self.now.tick,
+            });
+        }
+        Outcome::Committed { changed: true }
+    }
+
+    /// Time passes, each deadline at its time, the store read four times a second.
+    pub(super) fn pass(&mut self, ms: u64) {
+        let end = self.now.tick + Duration::from_millis(ms);
+        while self.now.tick < end {
+            let round = self.now.tick + Duration::from_millis(250);
+            let due = self.guard.deadline().unwrap_or(round).max(self.now.tick);
+            let mut next = due.min(round).min(end);
+            if next == self.now.tick {
+                next = (next + Duration::from_millis(1)).min(end);
+            }
+            self.jump(next);
+            self.read();
+            self.tell(Input::Tick);
+        }
+    }
+
+    /// Time passes, and nobody asks the guard; the latch keeps its own time.
+    pub(super) fn jump(&mut self, to: Tick) {
+        let ms = to.since(self.now.tick);
+        if let Some(until) = self.relay.filter(|until| *until <= to) {
+            self.relay = None;
+            self.moves.push((until, false, self.record.len()));
+        }
+        self.now.tick = to;
+        self.now.wall += jiff::SignedDuration::try_from(ms).unwrap();
+    }
+
+    /// The reader's round.
+    pub(super) fn read(&mut self) {
+        if self.readable {
+            self.facts.read_at = Some(self.now.tick);
+            self.facts.interlocked = self.others_engaged;
+        }
+    }
+
+    pub(super) fn change(&mut self, n: u8, change: impl FnOnce(&mut Subject)) {
+        let mut people = (*self.facts.people).clone();
+        change(people.get_mut(&id(n)).unwrap());
+        self.facts.people = Arc::new(people);
+        self.facts.revision += 1;
+    }
+
+    pub(super) fn order(&mut self, order: Option<ModeOrder>) {
+        self.facts.order = order;
+        self.facts.revision += 1;
+        self.read();
+        self.tell(Input::Tick);
+    }
+
+    pub(super) fn claim(&mut self, n: u8) {
+        let person = self.facts.people[&id(n)].person.clone();
+        let claim = Claim {
+            track: TrackId(0),
+            identity: Identity::Member {
+                member: usize::from(n),
+                similarity: 0.9,
+                liveness: None,
+            },
+            observations: 3,
+            began: self.now.tick,
+        };
+        let member = Some(Member {
+            person,
+            status: PersonStatus::Active,
+        });
+        self.tell(Input::Claim { claim, member });
+    }
+
+    pub(super) fn rex(&mut self, pressed: bool) {
+        self.pressed = pressed;
+        self.tell(Input::Rex { pressed });
+    }
+
+    pub(super) fn plain(&mut self, payload: &str) {
+        let incoming = Incoming {
+            topic: "d/home/front/command/plain/home".into(),
+            payload: payload.into(),
+            retain: false,
+            response_topic: None,
+            correlation: None,
+        };
+        let received = self.now.tick;
+        self.tell(Input::Command {
+            incoming,
+            received,
+            lost: 0,
+        });
+    }
+
+    /// Kinds on the record since so many lines, with reasons and causes.
+    pub(super) fn since(&self, lines: usize) -> Vec<String> {
+        self.record[lines..].iter().map(|line| told(&line.event)).collect()
+    }
+
+    pub(super) fn released(&self) -> bool {
+        self.relay.is_some()
+    }
+}
+
+/// An event in a few words.
+pub(super) fn told(event: &Event) -> String {
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    match event {
+        Event::AccessDenied(denied) => format!("denied {}", denied.reason.as_str()),
+        Event::DoorReleased { cause, .. } => {
+            format!("released {}", word(serde_json::to_value(cause).unwrap()))
+        }
+        Event::DoorSecured { cause } => {
+            format!("secured {}", word(serde_json::to_value(cause).unwrap()))
+        }
+        Event::ReleaseWithdrawn { cause, .. } => {
+            format!("withdrawn {}", word(serde_json::to_value(cause).unwrap()))
+        }
+        Event::AlarmRaised { alarm, .. } => format!("raised {}", alarm.as_str()),
+        Event::AlarmCleared { alarm } => format!("cleared {}", alarm.as_str()),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// Whether a release for this is recorded before it happens.
+pub(super) fn recorded_first(cause: ReleaseCause) -> bool {
+    cause != ReleaseCause::Rex
+}
+
+#[test]
+fn the_lease_is_longer_than_the_rig_lets_pass_between_rounds() {
+    assert!(LEASE > Duration::from_millis(250));
+    let _ = Group::default();
+}
