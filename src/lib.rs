@@ -7,7 +7,8 @@
 //!
 //! | folder | what is in it | may it do I/O? |
 //! |---|---|---|
-//! | [`access`], [`command`], [`conditions`], [`door`], [`event`], [`gallery`], [`presentation`], [`recognition`] | [`doorward_core`] | no |
+//! | [`access`], [`command`], [`conditions`], [`door`], [`event`], [`gallery`], [`guard`], [`indication`], [`presentation`], [`recognition`] | [`doorward_core`] | no |
+//! | [`beat`] | signs of life that threads leave for the watchdog | no |
 //! | [`clock`] | the same, and the system's clocks | only the clock |
 //! | [`keys`] | the same, and new keys and their files | key files only |
 //! | [`config`] | `doorward.toml`, strict and documented | reads files |
@@ -31,10 +32,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub use doorward_core::{
-    access, command, conditions, door, event, gallery, presentation, recognition,
+    access, command, conditions, door, event, gallery, guard, indication, presentation,
+    recognition,
 };
 
 pub mod audit;
+pub mod beat;
 pub mod bench;
 pub mod camera;
 pub mod certs;
