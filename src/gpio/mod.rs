@@ -10,13 +10,12 @@
 //! | [`relay`] | commands out: released, secured |
 //! | [`latch`] | the thread that owns the relays: released until a given moment, and not longer |
 //! | [`input`] ▸ [`debounce`] ▸ [`watch`] | levels in, believed once they last |
-//! | [`indication`] ▸ [`panel`] ▸ [`output`] | what people are shown: patterns to pins |
+//! | [`indication`](crate::indication) ▸ [`panel`] ▸ [`output`] | what people are shown: patterns to pins |
 //! | [`keypad`] | keys in, collected into PINs that are never printed |
 //!
 //! `docs/gpio.md` tells an installer how all of it is wired and tried out.
 
 pub mod debounce;
-pub mod indication;
 pub mod input;
 pub mod keypad;
 pub mod latch;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::GpioError;
-use super::indication::{Display, Indication, STEP};
+use crate::indication::{Display, Indication, STEP};
 use super::output::{Output, Outputs};
 use crate::clock::Clock;
 use crate::event::wire::Lock;

@@ -21,6 +21,7 @@ use super::network::Network;
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
+pub use crate::command::Incoming;
 use crate::event::wire::Qos;
 use crate::store::outbox::Outbox;
 
@@ -70,21 +71,6 @@ pub enum PumpEvent {
     },
     /// A message came in on a topic of [`PumpConfig::subscriptions`].
     Received(Incoming),
-}
-
-/// A message from the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incoming {
-    /// Where it was published.
-    pub topic: String,
-    /// The bytes; anything at all.
-    pub payload: Vec<u8>,
-    /// Whether the broker had kept it, or was asked to keep it.
-    pub retain: bool,
-    /// MQTT 5: where an answer is wanted.
-    pub response_topic: Option<String>,
-    /// MQTT 5: what the answer must carry.
-    pub correlation: Option<Vec<u8>>,
 }
 
 /// How the pump is asked to end.

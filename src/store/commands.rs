@@ -9,24 +9,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::events::{append, enqueue};
-use super::{Stamp, Store, StoreError, operators};
+use super::{Store, StoreError, operators};
 use crate::clock::Timestamp;
 use crate::command::Operator;
 use crate::command::gate::{SETBACK_S, Spent};
-use crate::event::Event;
-use crate::event::wire::Publication;
-
-/// What is committed together with the carrying out of a command, or with its refusal.
-#[derive(Debug, Clone, Default)]
-pub struct Along {
-    /// The command that is spent by it, where it is a signed one.
-    pub spent: Option<Spent>,
-    /// The event about it.
-    pub event: Option<Event>,
-    /// Whose doing it is.
-    pub author: Option<String>,
-}
 
 impl Store {
     /// The operator of that name.
@@ -36,94 +22,29 @@ impl Store {
     pub fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError> {
         operators::find(&self.conn, name)
     }
-
-    /// Whether a command is spent.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn is_spent(&self, operator: &str, id: &str) -> Result<bool, StoreError> {
-        let found = self
-            .conn
-            .prepare_cached("SELECT 1 FROM commands_seen WHERE operator = ? AND id = ?")?
-            .query_row([operator, id], |_| Ok(()))
-            .optional()?;
-        Ok(found.is_some())
-    }
-
-    /// When the newest command was counted.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn newest_command(&self) -> Result<Option<Timestamp>, StoreError> {
-        let newest: Option<i64> = self
-            .conn
-            .prepare_cached("SELECT max(seen_at) FROM commands_seen WHERE seen_at > 0")?
-            .query_row([], |row| row.get(0))?;
-        newest
-            .map(Timestamp::from_millisecond)
-            .transpose()
-            .map_err(|error| StoreError::Content(error.to_string()))
-    }
-
-    /// How many of an operator's commands were counted after `since`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn counted_commands(&self, operator: &str, since: Timestamp) -> Result<u32, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT count(*) FROM commands_seen WHERE operator = ? AND seen_at > ?",
-            )?
-            .query_row(params![operator, since.as_millisecond().max(0)], |row| {
-                row.get(0)
-            })?)
-    }
-
-    /// Records what a command led to where it changes nothing else in the store.
-    ///
-    /// # Errors
-    /// When the transaction cannot be committed, or the command is spent already; then nothing is
-    /// recorded.
-    pub fn record_along(&mut self, now: Timestamp, along: &Along) -> Result<(), StoreError> {
-        let stamp = self.stamp.clone();
-        let tx = self.write()?;
-        write(&tx, &stamp, now, along)?;
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// Queues a message that carries no event.
-    ///
-    /// # Errors
-    /// When the transaction cannot be committed.
-    pub fn publish(&mut self, publication: &Publication) -> Result<(), StoreError> {
-        let tx = self.write()?;
-        enqueue(&tx, publication, None)?;
-        tx.commit()?;
-        Ok(())
-    }
 }
 
-/// The same inside a transaction that is already open.
-pub(super) fn write(
-    conn: &Connection,
-    stamp: &Stamp,
-    now: Timestamp,
-    along: &Along,
-) -> Result<(), StoreError> {
-    if let Some(spent) = &along.spent {
-        spend(conn, now, spent)?;
-    }
-    if let Some(event) = &along.event {
-        let author = along.author.clone();
-        let stamp = Stamp {
-            author: author.or_else(|| stamp.author.clone()),
-            ..stamp.clone()
+/// Every command that is remembered, with the time at which it counted.
+pub(super) fn spent(conn: &Connection) -> Result<Vec<(Spent, Option<Timestamp>)>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT operator, id, seen_at, expires_at FROM commands_seen")?;
+    let mut rows = statement.query([])?;
+    let broken = |error: jiff::Error| StoreError::Content(error.to_string());
+    let mut spent = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (seen_at, expires_at): (i64, i64) = (row.get(2)?, row.get(3)?);
+        let counts = seen_at > 0;
+        let over = Timestamp::from_millisecond(expires_at).map_err(broken)?;
+        let at = counts.then(|| Timestamp::from_millisecond(seen_at));
+        let one = Spent {
+            operator: row.get(0)?,
+            id: row.get(1)?,
+            over,
+            counts,
         };
-        append(conn, &stamp, now, event.clone())?;
+        spent.push((one, at.transpose().map_err(broken)?));
     }
-    Ok(())
+    Ok(spent)
 }
 
 /// Notes that a command is spent; an error when it was already.
@@ -158,24 +79,13 @@ mod tests {
         Timestamp::from_second(1_000_000 + s).unwrap()
     }
 
-    fn spent(id: &str, over: i64) -> Along {
-        Along {
-            spent: Some(Spent {
-                operator: "ada".into(),
-                id: id.into(),
-                over: at(over),
-                counts: true,
-            }),
-            ..Along::default()
+    fn spent(id: &str, over: i64, counts: bool) -> Spent {
+        Spent {
+            operator: "ada".into(),
+            id: id.into(),
+            over: at(over),
+            counts,
         }
-    }
-
-    fn uncounted(id: &str, over: i64) -> Along {
-        let mut along = spent(id, over);
-        if let Some(spent) = &mut along.spent {
-            spent.counts = false;
-        }
-        along
     }
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -186,45 +96,41 @@ mod tests {
 
     #[test]
     fn a_command_is_spent_once_and_for_each_operator_by_itself() {
-        let (_folder, mut store) = store();
-        store.record_along(at(0), &spent("1", 30)).unwrap();
-        assert!(store.is_spent("ada", "1").unwrap());
-        assert!(!store.is_spent("bob", "1").unwrap());
-        assert!(store.record_along(at(0), &spent("1", 30)).is_err());
+        let (_folder, store) = store();
+        spend(&store.conn, at(0), &spent("1", 30, true)).unwrap();
+        assert!(spend(&store.conn, at(0), &spent("1", 30, true)).is_err());
+        let bob = Spent {
+            operator: "bob".into(),
+            ..spent("1", 30, true)
+        };
+        spend(&store.conn, at(0), &bob).unwrap();
+        assert_eq!(store.spent_commands().unwrap().len(), 2);
     }
 
+    /// What the guard remembers by the same rule (`guard::spent` in the core) is what is here.
     #[test]
     fn it_is_forgotten_only_when_a_newer_one_proves_that_it_is_long_over() {
-        let (_folder, mut store) = store();
-        store.record_along(at(0), &spent("old", 30)).unwrap();
-        store
-            .record_along(at(0), &uncounted("future", 5_000))
-            .unwrap();
-        store
-            .record_along(at(500), &uncounted("refused", 600))
-            .unwrap();
-        assert!(store.is_spent("ada", "old").unwrap(), "by no newer one");
-        store.record_along(at(89), &spent("soon", 100)).unwrap();
-        assert!(store.is_spent("ada", "old").unwrap());
-        store.record_along(at(90), &spent("then", 100)).unwrap();
-        assert!(!store.is_spent("ada", "old").unwrap());
+        let (_folder, store) = store();
+        let known = |id: &str| {
+            let spent = store.spent_commands().unwrap();
+            spent.iter().any(|(spent, _)| spent.id == id)
+        };
+        let spend = |now: i64, one: Spent| spend(&store.conn, at(now), &one).unwrap();
+        spend(0, spent("old", 30, true));
+        spend(0, spent("future", 5_000, false));
+        spend(500, spent("refused", 600, false));
+        assert!(known("old"), "by no newer one");
+        spend(89, spent("soon", 100, true));
+        assert!(known("old"));
+        spend(90, spent("then", 100, true));
+        assert!(!known("old"));
         // By a clock that was set back nothing is forgotten, and the newest stays known.
-        store.record_along(at(40), &spent("back", 60)).unwrap();
-        assert_eq!(store.newest_command().unwrap(), Some(at(90)));
+        spend(40, spent("back", 60, true));
         for kept in ["soon", "then", "back", "future", "refused"] {
-            assert!(store.is_spent("ada", kept).unwrap(), "{kept}");
+            assert!(known(kept), "{kept}");
         }
-    }
-
-    #[test]
-    fn the_rate_is_counted_from_what_counts() {
-        let (_folder, mut store) = store();
-        assert_eq!(store.newest_command().unwrap(), None);
-        store.record_along(at(0), &spent("1", 30)).unwrap();
-        store.record_along(at(40), &spent("2", 70)).unwrap();
-        store.record_along(at(40), &uncounted("3", 70)).unwrap();
-        assert_eq!(store.counted_commands("ada", at(-20)).unwrap(), 2);
-        assert_eq!(store.counted_commands("ada", at(0)).unwrap(), 1);
-        assert_eq!(store.counted_commands("bob", at(-20)).unwrap(), 0);
+        let spent = store.spent_commands().unwrap();
+        let newest = spent.iter().filter_map(|(_, at)| *at).max();
+        assert_eq!(newest, Some(at(90)));
     }
 }

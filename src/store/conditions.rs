@@ -6,10 +6,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::commands::{self, Along};
 use super::events::append;
 use super::persons::parse;
-use super::{Store, StoreError};
+use super::{Stamp, Store, StoreError};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Alarm, Event};
 
@@ -46,29 +45,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn conditions(&self) -> Result<Vec<Condition>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT alarm, severity, detail, raised_at, cleared_at, acknowledged_at,
-                    acknowledged_note
-             FROM conditions ORDER BY raised_at DESC, alarm",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut conditions = Vec::new();
-        while let Some(row) = rows.next()? {
-            let time = |column| -> Result<Option<Timestamp>, StoreError> {
-                let text: Option<String> = row.get(column)?;
-                text.map(|_| parse(row, column)).transpose()
-            };
-            conditions.push(Condition {
-                alarm: parse(row, 0)?,
-                severity: row.get(1)?,
-                detail: row.get(2)?,
-                raised_at: parse(row, 3)?,
-                cleared_at: time(4)?,
-                acknowledged_at: time(5)?,
-                note: row.get(6)?,
-            });
-        }
-        Ok(conditions)
+        all(&self.conn)
     }
 
     /// Takes note of an alarm; says whether that was new.
@@ -81,43 +58,64 @@ impl Store {
         alarm: Alarm,
         note: Option<String>,
     ) -> Result<bool, StoreError> {
-        self.acknowledge_along(now, alarm, note, &Along::default())
-    }
-
-    /// The same by a command, which is on the record with it or not at all.
-    ///
-    /// # Errors
-    /// As [`acknowledge`](Self::acknowledge), and when the command is spent already.
-    pub fn acknowledge_along(
-        &mut self,
-        now: Timestamp,
-        alarm: Alarm,
-        note: Option<String>,
-        along: &Along,
-    ) -> Result<bool, StoreError> {
-        let mut stamp = self.stamp.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
-        commands::write(&tx, &stamp, now, along)?;
-        stamp.author = along.author.clone().or(stamp.author);
-        let acknowledged: Option<bool> = tx
-            .query_row(
-                "SELECT acknowledged_at IS NOT NULL FROM conditions WHERE alarm = ?",
-                [alarm.as_str()],
-                |row| row.get(0),
-            )
-            .optional()?;
-        match acknowledged {
-            None => return Err(StoreError::NeverRaised(alarm)),
-            Some(true) => {
-                tx.commit()?;
-                return Ok(false);
-            }
-            Some(false) => {}
-        }
-        let event = Event::AlarmAcknowledged { alarm, note };
-        append(&tx, &stamp, now, event)?;
+        let new = acknowledge(&tx, &stamp, now, alarm, note)?;
         tx.commit()?;
-        Ok(true)
+        Ok(new)
+    }
+}
+
+/// Every alarm that was ever raised, the newest first.
+pub(super) fn all(conn: &Connection) -> Result<Vec<Condition>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT alarm, severity, detail, raised_at, cleared_at, acknowledged_at,
+                acknowledged_note
+         FROM conditions ORDER BY raised_at DESC, alarm",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut conditions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let time = |column| -> Result<Option<Timestamp>, StoreError> {
+            let text: Option<String> = row.get(column)?;
+            text.map(|_| parse(row, column)).transpose()
+        };
+        conditions.push(Condition {
+            alarm: parse(row, 0)?,
+            severity: row.get(1)?,
+            detail: row.get(2)?,
+            raised_at: parse(row, 3)?,
+            cleared_at: time(4)?,
+            acknowledged_at: time(5)?,
+            note: row.get(6)?,
+        });
+    }
+    Ok(conditions)
+}
+
+/// Takes note of an alarm inside a transaction that is already open; says whether that was new.
+pub(super) fn acknowledge(
+    conn: &Connection,
+    stamp: &Stamp,
+    now: Timestamp,
+    alarm: Alarm,
+    note: Option<String>,
+) -> Result<bool, StoreError> {
+    let acknowledged: Option<bool> = conn
+        .query_row(
+            "SELECT acknowledged_at IS NOT NULL FROM conditions WHERE alarm = ?",
+            [alarm.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match acknowledged {
+        None => Err(StoreError::NeverRaised(alarm)),
+        Some(true) => Ok(false),
+        Some(false) => {
+            let event = Event::AlarmAcknowledged { alarm, note };
+            append(conn, stamp, now, event)?;
+            Ok(true)
+        }
     }
 }
 

@@ -206,6 +206,9 @@ pub enum StoreError {
     /// It would end before it begins.
     #[error("{0} has passed already; give a later end")]
     EndHasPassed(Timestamp),
+    /// The rules have changed since something was decided by them.
+    #[error("the rules have changed since this was decided")]
+    Stale,
     /// The alarm has never been raised.
     #[error("the alarm {} was never raised; see doorward alarms list --all", .0.as_str())]
     NeverRaised(Alarm),

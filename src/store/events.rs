@@ -3,7 +3,6 @@
 use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
-use super::commands::{self, Along};
 use super::{Stamp, Store, StoreError, chain};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::chain::{ChainHash, Head, Link};
@@ -66,24 +65,8 @@ impl Store {
         events: impl IntoIterator<Item = (Timestamp, Event)>,
         state: Option<&DoorSummary>,
     ) -> Result<Vec<Recorded>, StoreError> {
-        self.record_all_along(events, state, Timestamp::default(), &Along::default())
-    }
-
-    /// The same by a command, which is on the record with them or not at all.
-    ///
-    /// # Errors
-    /// As [`record_all`](Self::record_all), and when the command is spent already.
-    pub fn record_all_along(
-        &mut self,
-        events: impl IntoIterator<Item = (Timestamp, Event)>,
-        state: Option<&DoorSummary>,
-        now: Timestamp,
-        along: &Along,
-    ) -> Result<Vec<Recorded>, StoreError> {
-        let mut stamp = self.stamp.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
-        commands::write(&tx, &stamp, now, along)?;
-        stamp.author = along.author.clone().or(stamp.author);
         let recorded = events
             .into_iter()
             .map(|(at, event)| append(&tx, &stamp, at, event))
@@ -304,7 +287,7 @@ pub(super) fn enqueue(
 }
 
 /// Only the newest retained summary matters: one still waiting is replaced.
-fn replace_retained(
+pub(super) fn replace_retained(
     conn: &Connection,
     wire: Option<&Wire>,
     state: &DoorSummary,

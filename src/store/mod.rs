@@ -8,12 +8,14 @@
 //! gallery's templates, the event log, and (through [`outbox`]) what the broker must hear.
 
 pub mod backup;
+mod batch;
 mod chain;
 mod checkpoints;
 mod commands;
 mod conditions;
 mod error;
 mod events;
+mod facts;
 pub mod health;
 mod lock;
 mod operators;
@@ -37,12 +39,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 pub use checkpoints::Checkpoint;
-pub use commands::Along;
 pub use conditions::Condition;
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
-pub use orders::ModeOrder;
+pub use crate::guard::ModeOrder;
 pub use persons::Person;
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};

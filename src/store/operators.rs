@@ -1,5 +1,7 @@
 //! Who may send commands: names, roles and public keys. Private keys never come here.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::events::append;
@@ -96,6 +98,18 @@ impl Store {
 }
 
 /// The operator of that name.
+/// Everybody, by name.
+pub(super) fn all(conn: &Connection) -> Result<BTreeMap<String, Operator>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT name, role, public_key FROM operators")?;
+    let mut rows = statement.query([])?;
+    let mut operators = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let operator = read(row)?;
+        operators.insert(operator.name.clone(), operator);
+    }
+    Ok(operators)
+}
+
 pub(super) fn find(conn: &Connection, name: &str) -> Result<Option<Operator>, StoreError> {
     let mut statement =
         conn.prepare_cached("SELECT name, role, public_key FROM operators WHERE name = ?")?;

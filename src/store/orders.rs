@@ -2,15 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::commands::{self, Along};
 use super::events::append;
 use super::persons::parse;
-use super::{Store, StoreError};
+use super::{Stamp, Store, StoreError};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::{Event, Mode};
-
-/// A mode, and when it ends by itself, if it does.
-pub type ModeOrder = (Mode, Option<Timestamp>);
+use crate::guard::ModeOrder;
 
 impl Store {
     /// Orders a mode for `door`, or leaves it to the schedule again; says whether anything changed.
@@ -24,60 +21,11 @@ impl Store {
         door: &str,
         order: Option<ModeOrder>,
     ) -> Result<bool, StoreError> {
-        self.set_mode_along(now, door, order, &Along::default())
-    }
-
-    /// The same by a command, which is on the record with it or not at all.
-    ///
-    /// # Errors
-    /// As [`set_mode`](Self::set_mode), and when the command is spent already.
-    pub fn set_mode_along(
-        &mut self,
-        now: Timestamp,
-        door: &str,
-        order: Option<ModeOrder>,
-        along: &Along,
-    ) -> Result<bool, StoreError> {
-        match order {
-            Some((Mode::Unlocked, None)) => return Err(StoreError::UnlockedWithoutEnd),
-            Some((_, Some(until))) if until <= now => return Err(StoreError::EndHasPassed(until)),
-            _ => {}
-        }
-        let mut stamp = self.stamp.clone();
+        let stamp = self.stamp.clone();
         let tx = self.write()?;
-        commands::write(&tx, &stamp, now, along)?;
-        stamp.author = along.author.clone().or(stamp.author);
-        // The record has milliseconds; what is compared must have been read from there too.
-        let order = order.map(|(mode, until)| (mode, until.map(rfc3339_millis)));
-        let stored = read(&tx, door)?;
-        let standing = stored.map(|(mode, until)| (mode, until.map(rfc3339_millis)));
-        let over = |until: &String| *until <= rfc3339_millis(now);
-        let standing = standing.filter(|(_, until)| !until.as_ref().is_some_and(over));
-        if standing == order {
-            tx.commit()?;
-            return Ok(false);
-        }
-        let (mode, until) = match &order {
-            Some((mode, until)) => {
-                tx.execute(
-                    "INSERT INTO orders (door, mode, until) VALUES (?, ?, ?)
-                     ON CONFLICT (door) DO UPDATE SET mode = excluded.mode, until = excluded.until",
-                    params![door, mode.as_str(), until],
-                )?;
-                (Some(*mode), until.as_deref())
-            }
-            None => {
-                tx.execute("DELETE FROM orders WHERE door = ?", [door])?;
-                (None, None)
-            }
-        };
-        let until = until
-            .map(|text| text.parse::<Timestamp>())
-            .transpose()
-            .map_err(|error| StoreError::Content(error.to_string()))?;
-        append(&tx, &stamp, now, Event::ModeSet { mode, until })?;
+        let changed = set(&tx, &stamp, now, door, order)?;
         tx.commit()?;
-        Ok(true)
+        Ok(changed)
     }
 
     /// The order that stands for `door` now; nothing when it is over or the schedule governs.
@@ -90,7 +38,51 @@ impl Store {
     }
 }
 
-fn read(conn: &Connection, door: &str) -> Result<Option<ModeOrder>, StoreError> {
+/// Orders a mode inside a transaction that is already open; says whether anything changed.
+pub(super) fn set(
+    conn: &Connection,
+    stamp: &Stamp,
+    now: Timestamp,
+    door: &str,
+    order: Option<ModeOrder>,
+) -> Result<bool, StoreError> {
+    match order {
+        Some((Mode::Unlocked, None)) => return Err(StoreError::UnlockedWithoutEnd),
+        Some((_, Some(until))) if until <= now => return Err(StoreError::EndHasPassed(until)),
+        _ => {}
+    }
+    // The record has milliseconds; what is compared must have been read from there too.
+    let order = order.map(|(mode, until)| (mode, until.map(rfc3339_millis)));
+    let stored = read(conn, door)?;
+    let standing = stored.map(|(mode, until)| (mode, until.map(rfc3339_millis)));
+    let over = |until: &String| *until <= rfc3339_millis(now);
+    let standing = standing.filter(|(_, until)| !until.as_ref().is_some_and(over));
+    if standing == order {
+        return Ok(false);
+    }
+    let (mode, until) = match &order {
+        Some((mode, until)) => {
+            conn.execute(
+                "INSERT INTO orders (door, mode, until) VALUES (?, ?, ?)
+                 ON CONFLICT (door) DO UPDATE SET mode = excluded.mode, until = excluded.until",
+                params![door, mode.as_str(), until],
+            )?;
+            (Some(*mode), until.as_deref())
+        }
+        None => {
+            conn.execute("DELETE FROM orders WHERE door = ?", [door])?;
+            (None, None)
+        }
+    };
+    let until = until
+        .map(|text| text.parse::<Timestamp>())
+        .transpose()
+        .map_err(|error| StoreError::Content(error.to_string()))?;
+    append(conn, stamp, now, Event::ModeSet { mode, until })?;
+    Ok(true)
+}
+
+pub(super) fn read(conn: &Connection, door: &str) -> Result<Option<ModeOrder>, StoreError> {
     conn.prepare_cached("SELECT mode, until FROM orders WHERE door = ?")?
         .query_row([door], |row| {
             let mode = match row.get_ref(0)?.as_str().unwrap_or_default() {

@@ -8,6 +8,7 @@
 //! A door is engaged while it is released or open. One that dies engaged stays so until it starts
 //! again: an interlock that does not know keeps the other door locked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -69,6 +70,29 @@ impl Site {
             Ok(Presence { area, door, at })
         })
         .transpose()
+    }
+
+    /// Where everybody was last let in, by their names in lower case.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn presences(&self) -> Result<BTreeMap<String, Presence>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT person, area, door, at FROM presence")?;
+        let mut rows = statement.query([])?;
+        let mut presences = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let (person, at): (String, String) = (row.get(0)?, row.get(3)?);
+            let broken = |error| StoreError::Content(format!("presence {at:?}: {error}"));
+            let presence = Presence {
+                area: row.get(1)?,
+                door: row.get(2)?,
+                at: at.parse().map_err(broken)?,
+            };
+            presences.insert(person.to_ascii_lowercase(), presence);
+        }
+        Ok(presences)
     }
 
     /// Somebody passed this door.

@@ -159,26 +159,6 @@ impl Store {
         }
         Ok(differences)
     }
-
-    /// Keeps where somebody was let in; nothing when they have been erased meanwhile.
-    ///
-    /// # Errors
-    /// When nothing can be written.
-    pub fn passed(
-        &mut self,
-        person: PersonId,
-        area: Option<&str>,
-        door: &str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "INSERT OR REPLACE INTO presence (person_id, area, door, at)
-                 SELECT id, ?, ?, ? FROM persons WHERE id = ?",
-            )?
-            .execute(params![area, door, rfc3339_millis(at), person.to_string()])?;
-        Ok(())
-    }
 }
 
 impl Change<'_> {
@@ -464,6 +444,47 @@ fn pin_changes(before: Option<&PinHashes>, after: Option<&PinHashes>) -> Vec<Fie
             ),
         })
         .collect()
+}
+
+/// Somebody passed this door, inside a transaction that is already open.
+pub(super) fn passed(
+    conn: &Connection,
+    person: PersonId,
+    area: Option<&str>,
+    door: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO presence (person_id, area, door, at)
+         SELECT id, ?, ?, ? FROM persons WHERE id = ?",
+    )?
+    .execute(params![area, door, rfc3339_millis(at), person.to_string()])?;
+    Ok(())
+}
+
+/// Everybody.
+pub(super) fn all(conn: &Connection) -> Result<BTreeMap<PersonId, Subject>, StoreError> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut members = conn.prepare_cached(
+        "SELECT person_id, group_name FROM person_groups ORDER BY person_id, group_name",
+    )?;
+    let mut rows = members.query([])?;
+    while let Some(row) = rows.next()? {
+        groups.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT name, status, valid_from, valid_until, extended, pin_hash, duress_hash,
+                door, area, at, persons.id
+         FROM persons LEFT JOIN presence ON presence.person_id = persons.id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut people = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let id: PersonId = parse(row, 10)?;
+        let groups = groups.remove(&id.to_string()).unwrap_or_default();
+        people.insert(id, from_row(row, id, groups)?);
+    }
+    Ok(people)
 }
 
 fn read(conn: &Connection, person: PersonId) -> Result<Option<Subject>, StoreError> {

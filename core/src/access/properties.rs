@@ -15,8 +15,8 @@ use super::rules::{Day, Group, Holiday, Interval, Rules, Schedule, Subject};
 use super::schedule::Calendar;
 use super::settings::{AccessConfig, AntiPassback, WithoutClock};
 use crate::clock::{Moment, Tick};
-use crate::event::PersonStatus;
-use crate::event::{DenyReason, Mode};
+use crate::event::{Denied, DenyReason, Mode, PersonStatus};
+
 
 const ZONES: [&str; 5] = [
     "Europe/Berlin",

@@ -12,13 +12,14 @@ use crate::event::Alarm;
 impl Guard {
     /// Whether the facts know everything that was committed here.
     pub(super) fn facts_are_new(&self, facts: &Facts) -> bool {
-        facts.read_at.is_some_and(|at| at >= self.facts_after)
+        facts.read_at.is_some_and(|at| self.facts_after.is_none_or(|after| at > after))
     }
 
     /// Takes over what is new in the facts.
     pub(super) fn apply_facts(&mut self, facts: &Facts, now: &Moment) {
         let Some(read_at) = facts.read_at else { return };
-        if self.stopped || self.applied.is_some_and(|(_, at)| at >= read_at) {
+        let known = (facts.revision, read_at);
+        if self.stopped || self.applied.is_some_and(|last| last == known || last.1 > read_at) {
             return;
         }
         self.presences

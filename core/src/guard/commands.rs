@@ -66,6 +66,8 @@ pub(super) struct Ordered {
     pub(super) incoming: Incoming,
     /// What is on the record of it.
     pub(super) recorded: Vec<Event>,
+    /// What the record is being asked to take of it.
+    pub(super) asked: Vec<Event>,
 }
 
 impl Ordered {
@@ -163,6 +165,7 @@ impl Guard {
                     spent: Some(spent),
                     incoming: incoming.clone(),
                     recorded: Vec::new(),
+                    asked: Vec::new(),
                 };
                 self.execute(ordered, facts, now);
             }
@@ -217,6 +220,7 @@ impl Guard {
                     spent: None,
                     incoming: incoming.clone(),
                     recorded: Vec::new(),
+                    asked: Vec::new(),
                 };
                 self.execute(ordered, facts, now);
             }
@@ -275,12 +279,12 @@ impl Guard {
         let mut remark = None;
         match &ordered.command {
             Command::Mode { .. } => {
-                self.facts_after = now.tick;
+                self.facts_after = Some(now.tick);
                 self.deeds.push(Deed::Read);
                 self.govern(ordered.command.mode_order(now.wall), now);
             }
             Command::Acknowledge { alarm, .. } => {
-                self.facts_after = now.tick;
+                self.facts_after = Some(now.tick);
                 self.deeds.push(Deed::Read);
                 self.acknowledged(*alarm, now);
                 remark = (!changed).then(|| format!("{} was acknowledged already", alarm.as_str()));

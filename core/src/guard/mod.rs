@@ -141,7 +141,7 @@ pub struct Guard {
     /// The facts that were applied last: their revision, and when they were read.
     applied: Option<(i64, Tick)>,
     /// Facts that were read before this do not know what was committed since.
-    facts_after: Tick,
+    facts_after: Option<Tick>,
     /// The order that governs, as it was read or committed last.
     order: Option<ModeOrder>,
     /// Where people are by what happened here, until the facts know it too.
@@ -194,7 +194,7 @@ impl Guard {
             timers: Timers::default(),
             deeds: Vec::new(),
             applied: None,
-            facts_after: Tick::default(),
+            facts_after: None,
             order: None,
             presences: BTreeMap::new(),
             reconsidered: Vec::new(),

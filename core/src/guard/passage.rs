@@ -43,9 +43,37 @@ pub(super) struct Admission {
     pub(super) accompanied: bool,
     /// What is on the record of it.
     pub(super) recorded: Vec<Event>,
+    /// What the record is being asked to take of it.
+    pub(super) asked: Vec<Event>,
 }
 
 impl Then {
+    /// What it was asked for is on the record.
+    fn note(&mut self) {
+        match self {
+            Then::Admit(admission) => admission.recorded.append(&mut admission.asked),
+            Then::Unlock(ordered) | Then::CarryOut(ordered) => {
+                ordered.recorded.append(&mut ordered.asked);
+            }
+            Then::Hold => {}
+        }
+    }
+
+    /// It is not, and will be asked for anew or not at all. What of it was recorded before.
+    pub(super) fn forget(&mut self) -> Vec<Event> {
+        match self {
+            Then::Admit(admission) => {
+                admission.asked.clear();
+                admission.recorded.clone()
+            }
+            Then::Unlock(ordered) | Then::CarryOut(ordered) => {
+                ordered.asked.clear();
+                ordered.recorded.clone()
+            }
+            Then::Hold => Vec::new(),
+        }
+    }
+
     /// How the door will look once it is carried out.
     pub(super) fn foresee(&self, summary: &mut DoorSummary) {
         match self {
@@ -95,7 +123,7 @@ impl Guard {
         let door = std::mem::take(&mut self.door);
         let (door, effects) = door::step(&self.settings.door, door, input, now.tick);
         self.door = door;
-        let (mut events, mut refused, mut exit) = (Vec::new(), None, false);
+        let (mut events, mut asked, mut refused, mut exit) = (Vec::new(), None, None, false);
         for effect in effects {
             match effect {
                 Effect::Release { event } => {
@@ -114,7 +142,7 @@ impl Guard {
                     events.push(event);
                 }
                 Effect::Record(event) => events.push(event),
-                Effect::Ask { event } => self.ask_hold(event, now),
+                Effect::Ask { event } => asked = Some(event),
                 Effect::Raise { alarm, detail } => {
                     if let Some(event) = self.conditions.raise(alarm, Source::Door, detail) {
                         if let Event::AlarmRaised { alarm, detail, .. } = &event {
@@ -140,6 +168,9 @@ impl Guard {
                 self.engaged = Some(true);
             }
             self.record.keep(entry, None, now.tick);
+        }
+        if let Some(event) = asked {
+            self.ask_hold(event, now);
         }
         refused
     }
@@ -181,7 +212,7 @@ impl Guard {
         }
         events.extend(proposal.events);
         events.retain(|event| !admission.recorded.contains(event));
-        admission.recorded.extend(events.iter().cloned());
+        admission.asked.clone_from(&events);
         let mut entry = self.entry(Author::Door, events, now);
         entry.base = first.then_some(facts.revision);
         entry.site = self.engagement(releases);
@@ -195,6 +226,8 @@ impl Guard {
             WithoutRecord::Grant if self.record.is_behind() => {
                 entry.base = None;
                 let id = self.record.keep(entry, None, now.tick);
+                let mut then = then;
+                then.note();
                 self.goes_ahead(then, id, facts, now);
             }
             WithoutRecord::Grant => {
@@ -220,7 +253,7 @@ impl Guard {
         }
         events.extend(proposal.events);
         events.retain(|event| !ordered.recorded.contains(event));
-        ordered.recorded.extend(events.iter().cloned());
+        ordered.asked.clone_from(&events);
         let mut entry = self.entry(ordered.author.clone(), events, now);
         if first {
             entry.spent = ordered.spent.clone();
@@ -313,10 +346,11 @@ impl Guard {
         for fate in fates {
             match fate {
                 Fate::Recorded {
-                    then,
+                    mut then,
                     entry,
                     changed,
                 } => {
+                    then.note();
                     if let Some(SiteNote::Engage { .. }) = entry.site {
                         self.engaged = Some(true);
                     }
@@ -331,7 +365,11 @@ impl Guard {
                     why => self.given_up(then, Some(why), now),
                 },
                 Fate::GivenUp { then, .. } => self.given_up(then, None, now),
-                Fate::GoesAhead { then, entry } => self.goes_ahead(then, entry, facts, now),
+                Fate::GoesAhead { mut then, entry } => {
+                    // It stays to be written.
+                    then.note();
+                    self.goes_ahead(then, entry, facts, now);
+                }
             }
         }
     }
@@ -434,7 +472,9 @@ impl Guard {
     }
 
     /// What was asked of the record is not there, and does not happen.
-    pub(super) fn given_up(&mut self, then: Then, why: Option<Rejection>, now: &Moment) {
+    pub(super) fn given_up(&mut self, mut then: Then, why: Option<Rejection>, now: &Moment) {
+        let recorded = then.forget();
+        self.withdrawn(recorded.into_iter(), now);
         match then {
             Then::Admit(admission) => {
                 let reason = match why {
@@ -493,8 +533,10 @@ impl Guard {
             }
         };
         let lasting = matches!(self.door.released(now), Released::Lasting { .. });
+        if lasting && (until != self.released_until || self.timers.get(Timer::Lease).is_none()) {
+            self.timers.set(Timer::Lease, Some(now + RENEW));
+        }
         if until != self.released_until {
-            self.timers.set(Timer::Lease, lasting.then(|| now + RENEW));
             // Before everything else that follows.
             self.deeds.insert(0, match until {
                 Some(until) => Deed::Release { until },

@@ -75,3 +75,75 @@ impl Ledger for Remembered<'_> {
         Ok(u32::try_from(counted.count()).unwrap_or(u32::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + s).unwrap()
+    }
+
+    fn spent(id: &str, over: i64, counts: bool) -> Spent {
+        Spent {
+            operator: "ada".into(),
+            id: id.into(),
+            over: at(over),
+            counts,
+        }
+    }
+
+    fn ledger<'a>(
+        facts: &'a Facts,
+        spent: &'a SpentCommands,
+        verify: &'a mut Bucket,
+    ) -> Remembered<'a> {
+        Remembered {
+            facts,
+            known: true,
+            spent,
+            verify,
+            now: Tick::default(),
+        }
+    }
+
+    /// The store forgets by the same rule (`store::commands`).
+    #[test]
+    fn it_is_forgotten_only_when_a_newer_one_proves_that_it_is_long_over() {
+        let mut commands = SpentCommands::default();
+        let known = |commands: &SpentCommands, id: &str| {
+            let mut bucket = Bucket::new(1, std::time::Duration::from_secs(1));
+            let facts = Facts::default();
+            ledger(&facts, commands, &mut bucket).is_spent("ada", id).unwrap()
+        };
+        commands.spend(spent("old", 30, true), at(0));
+        commands.spend(spent("future", 5_000, false), at(0));
+        commands.spend(spent("refused", 600, false), at(500));
+        assert!(known(&commands, "old"), "by no newer one");
+        commands.spend(spent("soon", 100, true), at(89));
+        assert!(known(&commands, "old"));
+        commands.spend(spent("then", 100, true), at(90));
+        assert!(!known(&commands, "old"));
+        commands.spend(spent("back", 60, true), at(40));
+        for kept in ["soon", "then", "back", "future", "refused"] {
+            assert!(known(&commands, kept), "{kept}");
+        }
+        assert_eq!(commands.newest(), Some(at(90)));
+    }
+
+    #[test]
+    fn the_rate_is_counted_from_what_counts_and_nobody_is_known_by_old_facts() {
+        let mut commands = SpentCommands::default();
+        commands.spend(spent("1", 30, true), at(0));
+        commands.spend(spent("2", 70, true), at(40));
+        commands.spend(spent("3", 70, false), at(40));
+        let (facts, mut bucket) = (Facts::default(), Bucket::new(1, std::time::Duration::from_secs(1)));
+        let mut ledger = ledger(&facts, &commands, &mut bucket);
+        assert_eq!(ledger.counted("ada", at(-20)), Ok(2));
+        assert_eq!(ledger.counted("ada", at(0)), Ok(1));
+        assert_eq!(ledger.counted("bob", at(-20)), Ok(0));
+        assert_eq!(ledger.operator("ada"), Ok(None));
+        ledger.known = false;
+        assert_eq!(ledger.operator("ada"), Err(NotKnown));
+    }
+}

@@ -162,6 +162,7 @@ impl Guard {
                             first_person,
                             accompanied,
                             recorded: Vec::new(),
+                            asked: Vec::new(),
                         };
                         self.admit(admission, facts, now);
                     } else {
@@ -257,8 +258,9 @@ impl Guard {
     }
 
     /// The rules changed before it was recorded: it is judged by the new ones, once they are read.
-    pub(super) fn put_off(&mut self, then: Then, now: &Moment) {
-        self.facts_after = now.tick;
+    pub(super) fn put_off(&mut self, mut then: Then, now: &Moment) {
+        let _ = then.forget();
+        self.facts_after = Some(now.tick);
         self.reconsidered
             .push((then, now.tick + self.settings.patience.give_up));
         self.deeds.push(Deed::Read);

@@ -1,12 +1,13 @@
 //! From keys to a PIN. Pure.
 //!
-//! Digits leave here in a [`Pin`] only, which wipes its memory and does not print itself.
+//! Digits leave here as [`Digits`] only, which wipe their memory and do not print themselves.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::Key;
+use crate::access::pin::Digits;
 use crate::clock::Tick;
 
 /// Digits of the longest PIN; a longer one is no PIN at all, not its beginning.
@@ -14,24 +15,6 @@ pub const LONGEST_PIN: usize = 12;
 
 /// After so much silence what was typed is forgotten: the next visitor starts anew.
 pub const SILENCE: Duration = Duration::from_secs(10);
-
-/// Digits that were typed and confirmed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pin(Zeroizing<String>);
-
-impl Pin {
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Pin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pin(*)")
-    }
-}
 
 /// Collects digits until Enter.
 #[derive(Clone)]
@@ -54,7 +37,7 @@ impl Default for PinEntry {
 
 impl PinEntry {
     /// Takes a key; Enter gives the PIN, if there is one.
-    pub fn press(&mut self, key: Key, now: Tick) -> Option<Pin> {
+    pub fn press(&mut self, key: Key, now: Tick) -> Option<Digits> {
         self.tick(now);
         self.last = now;
         match key {
@@ -67,7 +50,7 @@ impl PinEntry {
                 let refused = self.too_long || self.digits.is_empty();
                 let digits = std::mem::replace(&mut self.digits, room());
                 self.clear();
-                return (!refused).then_some(Pin(digits));
+                return (!refused).then_some(Digits::new(digits));
             }
         }
         None
@@ -145,7 +128,7 @@ mod tests {
         entry.press(Key::Digit(7), at(0));
         let shown = format!("{entry:?}");
         let pin = entry.press(Key::Enter, at(0)).unwrap();
-        assert_eq!(format!("{shown} {pin:?}"), "PinEntry(*) Pin(*)");
+        assert_eq!(format!("{shown} {pin:?}"), "PinEntry(*) Digits(*)");
     }
 
     proptest! {

@@ -15,7 +15,9 @@ use super::watch::{STOP, Trouble};
 use crate::clock::Clock;
 use crate::config::{KeypadConfig, KeypadDriver};
 
-pub use entry::{LONGEST_PIN, Pin, PinEntry, SILENCE};
+pub use entry::{LONGEST_PIN, PinEntry, SILENCE};
+
+use crate::access::pin::Digits;
 
 /// One key that was pressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub fn watch_keypad(
     keypad: &mut dyn Keypad,
     clock: &dyn Clock,
     stop: &AtomicBool,
-    mut on_pin: impl FnMut(Pin),
+    mut on_pin: impl FnMut(Digits),
     mut on_fault: impl FnMut(&GpioError),
 ) {
     let mut entry = PinEntry::default();

@@ -46,16 +46,13 @@ impl Store {
         read_rules(&self.conn)
     }
 
-    /// A number that changes whenever rules, orders or acknowledgements change, in whichever
-    /// process.
+    /// A number that changes whenever rules, people, operators, orders or acknowledgements change,
+    /// in whichever process.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rules_revision(&self) -> Result<i64, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT revision FROM rules_revision")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
+        revision(&self.conn)
     }
 
     /// Changes rules in one transaction with an event for each that differs; gives the differences.
@@ -197,7 +194,13 @@ impl Store {
     }
 }
 
-fn read_rules(conn: &Connection) -> Result<Rules, StoreError> {
+/// The revision of the rules.
+pub(super) fn revision(conn: &Connection) -> Result<i64, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT revision FROM rules_revision")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+pub(super) fn read_rules(conn: &Connection) -> Result<Rules, StoreError> {
     Ok(Rules {
         groups: read(conn, "groups")?,
         schedules: read(conn, "schedules")?,

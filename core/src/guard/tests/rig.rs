@@ -41,6 +41,9 @@ pub(super) struct Line {
 
 pub(super) struct Rig {
     pub(super) guard: Guard,
+    /// What the store holds.
+    pub(super) store: Facts,
+    /// What was read of it.
     pub(super) facts: Facts,
     pub(super) now: Moment,
     pub(super) disk: Disk,
@@ -128,6 +131,7 @@ impl Rig {
         let guard = Guard::new(settings(without_record), policy, Left::default(), &now);
         let mut rig = Rig {
             guard,
+            store: facts.clone(),
             facts,
             now,
             disk: Disk::Works,
@@ -206,7 +210,7 @@ impl Rig {
     }
 
     fn write(&mut self, entry: &Entry) -> Outcome {
-        if entry.base.is_some_and(|base| base != self.facts.revision) {
+        if entry.base.is_some_and(|base| base != self.store.revision) {
             return Outcome::Rejected(Rejection::Stale);
         }
         if let Some(SiteNote::Engage { unless }) = &entry.site
@@ -216,8 +220,8 @@ impl Rig {
             return Outcome::Rejected(Rejection::Interlock);
         }
         if let Some(Change::Mode(order)) = entry.change {
-            self.facts.order = order;
-            self.facts.revision += 1;
+            self.store.order = order;
+            self.store.revision += 1;
         }
         for fact in &entry.facts {
             self.record.push(Line {
@@ -259,21 +263,24 @@ impl Rig {
     /// The reader's round.
     pub(super) fn read(&mut self) {
         if self.readable {
-            self.facts.read_at = Some(self.now.tick);
-            self.facts.interlocked = self.others_engaged;
+            self.facts = Facts {
+                read_at: Some(self.now.tick),
+                interlocked: self.others_engaged,
+                ..self.store.clone()
+            };
         }
     }
 
     pub(super) fn change(&mut self, n: u8, change: impl FnOnce(&mut Subject)) {
-        let mut people = (*self.facts.people).clone();
+        let mut people = (*self.store.people).clone();
         change(people.get_mut(&id(n)).unwrap());
-        self.facts.people = Arc::new(people);
-        self.facts.revision += 1;
+        self.store.people = Arc::new(people);
+        self.store.revision += 1;
     }
 
     pub(super) fn order(&mut self, order: Option<ModeOrder>) {
-        self.facts.order = order;
-        self.facts.revision += 1;
+        self.store.order = order;
+        self.store.revision += 1;
         self.read();
         self.tell(Input::Tick);
     }

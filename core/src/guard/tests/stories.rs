@@ -297,8 +297,8 @@ fn lockdown_that_comes_while_a_grant_is_written_withdraws_it() {
     rig.disk = Disk::Hangs;
     rig.plain("OPEN");
     rig.order(Some((Mode::Lockdown, None)));
-    // The record is asked with rules that do not count for a command that was judged before.
-    rig.facts.revision -= 1;
+    // As if it had been judged by these rules already.
+    rig.store.revision -= 1;
     rig.disk = Disk::Works;
     rig.answer();
     assert!(!rig.released());
