@@ -1,6 +1,6 @@
 //! How long the door takes from a claim to the relay command, with everything on the disk before it.
 //!
-//! Runs the service's own keeper on a store of its own, with synthetic claims of one person and a
+//! Runs the service's own guard, journal and latch on a store of its own, with synthetic claims of one person and a
 //! relay that notes when it is commanded. Moves no pin. The commits are real: what is measured is
 //! mostly the disk.
 
@@ -17,7 +17,9 @@ use crate::event::wire::Lock;
 use crate::gallery::Member;
 use crate::gpio::relay::{Relay, RelayError};
 use crate::presentation::{Claim, Identity, TrackId};
-use crate::service::keeper::{Keeper, Message};
+use crate::guard::Input;
+use crate::service::door::{Door, Parts, Ways};
+use crate::service::guard::Message;
 use crate::store::{NewTemplate, Store};
 
 /// Releases this short end before the next claim.
@@ -71,17 +73,23 @@ pub fn measure(
         clock: Arc::clone(&clock),
         commands,
     });
-    let mut keeper = Keeper::new(
-        &config,
+    let parts = Parts {
         store,
         relay,
-        None,
-        Arc::clone(&clock),
-        Box::new(|| {}),
-    )?;
-    keeper.begin()?;
-    let (to_keeper, messages) = mpsc::channel();
-    let keeper = std::thread::spawn(move || keeper.run(&messages));
+        second: None,
+        panel: None,
+        snapshots: None,
+        reload: None,
+        committed: Box::new(|| {}),
+        gallery: None,
+        recovery: None,
+    };
+    let ways = Ways::new();
+    let inbox = ways.inbox.clone();
+    let (door, _) = Door::start(&config, ways, parts, &clock, &mut |_, work| {
+        std::thread::spawn(work);
+        Ok(())
+    })?;
     let mut took = Vec::with_capacity(rounds);
     let wait_for = |wanted: Lock| loop {
         match commanded.recv_timeout(PATIENCE) {
@@ -103,12 +111,12 @@ pub fn measure(
             began,
         };
         let member = Some(member.clone());
-        let _ = to_keeper.send(Message::Claim { claim, member });
+        let claimed = Input::Claim { claim, member };
+        let _ = inbox.send(Message::Input(claimed));
         took.push(wait_for(Lock::Released)?.since(began));
         wait_for(Lock::Secured)?;
         progress();
     }
-    let _ = to_keeper.send(Message::Stop);
-    let _ = keeper.join();
+    door.stop();
     Ok(Spread::of(took))
 }

@@ -17,6 +17,12 @@ pub struct StoreConfig {
     pub backup_every_h: u32,
     /// Free space below which an alarm is raised, in MiB.
     pub min_free_mib: u32,
+    /// How long the disk may take for one thing before the watchdog is not fed any more, in seconds.
+    pub stuck_s: u32,
+    /// How long somebody waits for the record before they are denied, in milliseconds.
+    pub patience_ms: u32,
+    /// From how long on a commit is an alarm, in milliseconds.
+    pub slow_ms: u32,
 }
 
 impl Default for StoreConfig {
@@ -26,6 +32,9 @@ impl Default for StoreConfig {
             backup: None,
             backup_every_h: 24,
             min_free_mib: 100,
+            stuck_s: 120,
+            patience_ms: 2_000,
+            slow_ms: 1_000,
         }
     }
 }

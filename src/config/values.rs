@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::{AccessConfig, Config};
+use super::{AccessConfig, Config, OnStorageFailure};
 use crate::access::Policy;
 use crate::access::rules::Rules;
+use crate::command::gate;
 use crate::door::{ContactSettings, RexSettings, Settings};
+use crate::guard::{CommandSettings, GuardSettings, Patience, WithoutRecord};
 
 impl Config {
     /// The rules of the configured door.
@@ -18,6 +20,39 @@ impl Config {
             zone: zone(&self.access),
             door: self.door.name.clone(),
             settings: self.access.clone(),
+        }
+    }
+
+    /// What the configuration says to the guard.
+    #[must_use]
+    pub fn guard_settings(&self) -> GuardSettings {
+        let store = &self.store;
+        GuardSettings {
+            door: self.door_settings(),
+            challenge: self.liveness.challenge_timeout(),
+            without_record: match self.audit.on_storage_failure {
+                OnStorageFailure::Deny => WithoutRecord::Deny,
+                OnStorageFailure::Grant => WithoutRecord::Grant,
+            },
+            patience: Patience {
+                give_up: Duration::from_millis(store.patience_ms.into()),
+                slow: Duration::from_millis(store.slow_ms.into()),
+            },
+            site: self.access.site_file.is_some(),
+            interlock: self.access.interlock.clone(),
+            panel: self.outputs.is_some(),
+            version: env!("CARGO_PKG_VERSION"),
+            commands: self.wire().map(|wire| CommandSettings {
+                accept: self.commands.accept,
+                gate: gate::Settings {
+                    door: wire.source.clone(),
+                    max_age_s: self.commands.max_age_s,
+                    skew_s: self.commands.skew_s,
+                    per_minute: self.commands.per_minute,
+                },
+                plain_client: self.commands.plain_client.clone(),
+                wire,
+            }),
         }
     }
 

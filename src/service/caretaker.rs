@@ -1,7 +1,7 @@
 //! The caretaker's thread: room on the disk, backups, the [archivist](super::archivist)'s work, and
 //! the age of certificates.
 //!
-//! It tells the keeper of the alarms of storage and certificates and never touches the relay, nor the record but by
+//! It tells the guard of the alarms of storage and certificates and never touches the relay, nor the record but by
 //! reading it and through the archivist. Whatever fails here is logged and an alarm; it never ends the service.
 
 use std::ops::ControlFlow;
@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use super::archivist::Archivist;
 use super::certificates::{Certificates, News};
-use super::keeper::Message;
+use super::guard::Message;
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::conditions::Source;
 use crate::config::StoreConfig;
 use crate::event::Alarm;
+use crate::guard::Input;
 use crate::store::recover::{Recovery, last_backup};
 use crate::store::space::{SpaceNews, SpaceWatch, free_space};
 use crate::store::{Store, StoreError};
@@ -37,7 +38,7 @@ pub(super) struct Caretaker {
     every: Option<Duration>,
     min_free: u64,
     clock: Arc<dyn Clock>,
-    keeper: Sender<Message>,
+    guard: Sender<Message>,
     stop: Arc<AtomicBool>,
     space: SpaceWatch,
     troubles: Troubles,
@@ -70,7 +71,7 @@ impl Caretaker {
         certificates: Certificates,
         recovery: Option<&Recovery>,
         clock: Arc<dyn Clock>,
-        keeper: Sender<Message>,
+        guard: Sender<Message>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let backup = config.backup_path();
@@ -82,7 +83,7 @@ impl Caretaker {
             database: config.path.clone(),
             every,
             min_free: u64::from(config.min_free_mib) << 20,
-            keeper,
+            guard,
             stop,
             space: SpaceWatch::default(),
             troubles: Troubles {
@@ -122,7 +123,7 @@ impl Caretaker {
     fn look_at_space(&mut self) {
         let free = match free_space(&self.database) {
             Ok(free) => free,
-            // The keeper and vision find out themselves when the file is gone.
+            // The guard and vision find out themselves when the file is gone.
             Err(error) => {
                 tracing::warn!(%error, "the free space of the database's disk is unknown");
                 return;
@@ -169,11 +170,11 @@ impl Caretaker {
             }
             News::Fine => None,
         };
-        let _ = self.keeper.send(Message::Alarm {
+        let _ = self.guard.send(Message::Input(Input::Alarm {
             alarm: Alarm::Certificate,
             source: Source::Certificates,
             detail,
-        });
+        }));
     }
 
     fn back_up(&mut self) {
@@ -206,24 +207,24 @@ impl Caretaker {
         }
     }
 
-    /// The keeper only goes away when the service ends, and then nothing is left to be told.
+    /// The guard only goes away when the service ends, and then nothing is left to be told.
     fn raise(&self, detail: String) {
-        // The keeper says nothing of a second reason for an alarm that stands.
+        // The guard says nothing of a second reason for an alarm that stands.
         tracing::warn!(detail, "trouble with the storage");
-        let _ = self.keeper.send(Message::Alarm {
+        let _ = self.guard.send(Message::Input(Input::Alarm {
             alarm: Alarm::Storage,
             source: Source::Caretaker,
             detail: Some(detail),
-        });
+        }));
     }
 
     fn settle(&self) {
         if !self.troubles.any() {
-            let _ = self.keeper.send(Message::Alarm {
+            let _ = self.guard.send(Message::Input(Input::Alarm {
                 alarm: Alarm::Storage,
                 source: Source::Caretaker,
                 detail: None,
-            });
+            }));
         }
     }
 }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::keeper::Message;
+use super::guard::Message;
 use super::telemetry::Gauges;
 use crate::clock::{Clock, Moment, Tick};
 use crate::conditions::Source;
 use crate::config::{Config, OutboxConfig};
 use crate::event::wire::Wire;
+use crate::guard::Input;
 use crate::event::{Alarm, Class, DropReason};
 use crate::store::outbox::{LevelNews, LevelWatch, Limits, Swept};
 use crate::store::{Store, StoreError};
@@ -39,7 +40,7 @@ pub(super) struct Dispatcher {
     every: Option<Duration>,
     told: Option<Tick>,
     clock: Arc<dyn Clock>,
-    keeper: Sender<Message>,
+    guard: Sender<Message>,
     /// Tells the MQTT pump that there is something to send.
     committed: Box<dyn Fn() + Send>,
     /// Whether the last look failed.
@@ -55,7 +56,7 @@ impl Dispatcher {
         config: &Config,
         gauges: Gauges,
         clock: &Arc<dyn Clock>,
-        keeper: &Sender<Message>,
+        guard: &Sender<Message>,
         committed: Box<dyn Fn() + Send>,
     ) -> Result<Option<Self>, StoreError> {
         let Some(wire) = config.wire() else {
@@ -73,7 +74,7 @@ impl Dispatcher {
             every: (every > 0).then(|| Duration::from_secs(u64::from(every))),
             told: None,
             clock: Arc::clone(clock),
-            keeper: keeper.clone(),
+            guard: guard.clone(),
             committed,
             failing: false,
         }))
@@ -85,7 +86,7 @@ impl Dispatcher {
             let moment = self.clock.moment();
             match self.look(&moment) {
                 Ok(()) => self.failing = false,
-                // The keeper finds out itself, and that is an alarm.
+                // The guard finds out itself, and that is an alarm.
                 Err(error) if self.failing => tracing::debug!(%error, "the outbox: still"),
                 Err(error) => {
                     self.failing = true;
@@ -119,12 +120,12 @@ impl Dispatcher {
             Some(LevelNews::Normal) => None,
             None => return Ok(()),
         };
-        // The keeper only goes away when the service ends, and then nothing is left to be told.
-        let _ = self.keeper.send(Message::Alarm {
+        // The guard only goes away when the service ends, and then nothing is left to be told.
+        let _ = self.guard.send(Message::Input(Input::Alarm {
             alarm: Alarm::Outbox,
             source: Source::Outbox,
             detail,
-        });
+        }));
         Ok(())
     }
 

@@ -1,22 +1,23 @@
 //! The threads that listen to what is wired to the door: contact, exit button, keypad.
 //!
-//! Each tells the keeper what it hears and decides nothing. An input that fails is logged and tried
+//! Each tells the guard what it hears and decides nothing. An input that fails is logged and tried
 //! again, and never ends the service; of the contact, by which a forced door is noticed, it is an
 //! alarm. Flows in: levels and keys. Flows out:
-//! [`Message`]s.
+//! [`Input`]s of the guard.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::keeper::Message;
+use super::guard::Message;
 use super::{Notices, ServiceError, start};
 use crate::clock::Clock;
 use crate::conditions::Source;
 use crate::config::{Config, InputWiring};
 use crate::event::{Alarm, Contact};
 use crate::gpio::debounce::Debounce;
+use crate::guard::Input;
 use crate::gpio::input;
 use crate::gpio::keypad::{self, watch_keypad};
 use crate::gpio::watch::watch_input;
@@ -26,7 +27,7 @@ pub(super) struct Listening<'a> {
     pub(super) config: &'a Config,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) stop: &'a Arc<AtomicBool>,
-    pub(super) keeper: &'a Sender<Message>,
+    pub(super) guard: &'a Sender<Message>,
     pub(super) notices: &'a Notices,
 }
 
@@ -39,7 +40,7 @@ impl Listening<'_> {
                 &contact.wiring(),
                 Some(Alarm::ContactFault),
                 |active| {
-                    Message::Contact(if active {
+                    Input::Contact(if active {
                         Contact::Open
                     } else {
                         Contact::Closed
@@ -48,7 +49,7 @@ impl Listening<'_> {
             )?;
         }
         if let Some(rex) = &self.config.rex {
-            self.input("rex", &rex.wiring(), None, |pressed| Message::Rex {
+            self.input("rex", &rex.wiring(), None, |pressed| Input::Rex {
                 pressed,
             })?;
         }
@@ -61,13 +62,13 @@ impl Listening<'_> {
         name: &'static str,
         wiring: &InputWiring,
         alarm: Option<Alarm>,
-        message: impl Fn(bool) -> Message + Send + 'static,
+        input: impl Fn(bool) -> Input + Send + 'static,
     ) -> Result<(), ServiceError> {
         let mut line = input::open(wiring, name)?;
         let debounce = Debounce::new(Duration::from_millis(wiring.debounce_ms.into()), None);
         let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
-        let keeper = self.keeper.clone();
-        // The keeper only goes away when the service ends: then nobody is left to be told.
+        let guard = self.guard.clone();
+        // The guard only goes away when the service ends: then nobody is left to be told.
         start(name, self.notices, move || {
             watch_input(
                 line.as_mut(),
@@ -75,15 +76,15 @@ impl Listening<'_> {
                 clock.as_ref(),
                 &stop,
                 |active| {
-                    let _ = keeper.send(message(active));
+                    let _ = guard.send(Message::Input(input(active)));
                     if let Some(alarm) = alarm {
-                        let _ = keeper.send(fault(alarm, None));
+                        let _ = guard.send(Message::Input(fault(alarm, None)));
                     }
                 },
                 |error| {
                     tracing::error!(%error, "an input fails; trying again");
                     if let Some(alarm) = alarm {
-                        let _ = keeper.send(fault(alarm, Some(error.to_string())));
+                        let _ = guard.send(Message::Input(fault(alarm, Some(error.to_string()))));
                     }
                 },
             );
@@ -98,13 +99,13 @@ impl Listening<'_> {
         };
         let mut keypad = keypad::open(config);
         let (clock, stop) = (Arc::clone(self.clock), Arc::clone(self.stop));
-        let keeper = self.keeper.clone();
+        let guard = self.guard.clone();
         start("keypad", self.notices, move || {
             watch_keypad(
                 keypad.as_mut(),
                 clock.as_ref(),
                 &stop,
-                |pin| drop(keeper.send(Message::Pin(pin))),
+                |pin| drop(guard.send(Message::Input(Input::Pin(pin)))),
                 |error| tracing::error!(%error, "the keypad fails; trying again"),
             );
             Ok(())
@@ -114,8 +115,8 @@ impl Listening<'_> {
 }
 
 /// An input that cannot be read, or that moves again.
-fn fault(alarm: Alarm, detail: Option<String>) -> Message {
-    Message::Alarm {
+fn fault(alarm: Alarm, detail: Option<String>) -> Input {
+    Input::Alarm {
         alarm,
         source: Source::Input,
         detail,

@@ -1,15 +1,16 @@
-//! Where messages from the broker wait for the keeper: a few of them, whatever comes in.
+//! Where messages from the broker wait for the guard: a few of them, whatever comes in.
 //!
-//! The keeper also answers faces and the exit button; a flood of messages must not grow its inbox, nor
+//! The guard also answers faces and the exit button; a flood of messages must not grow its inbox, nor
 //! the memory, without a limit. What does not fit is dropped and counted. Called on the MQTT thread;
 //! never waits.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use super::keeper::Message;
+use super::guard::Message;
 use crate::clock::Clock;
 use crate::command::token::MAX_BYTES;
+use crate::guard::Input;
 use crate::mqtt::Incoming;
 
 /// Messages that may wait.
@@ -17,7 +18,7 @@ const ROOM: usize = 32;
 
 /// The way in.
 pub(super) struct Mailbox {
-    keeper: mpsc::Sender<Message>,
+    guard: mpsc::Sender<Message>,
     clock: Arc<dyn Clock>,
     waiting: Arc<AtomicUsize>,
     lost: AtomicU64,
@@ -34,9 +35,9 @@ impl Drop for Place {
 }
 
 impl Mailbox {
-    pub(super) fn new(keeper: mpsc::Sender<Message>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(guard: mpsc::Sender<Message>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            keeper,
+            guard,
             clock,
             waiting: Arc::default(),
             lost: AtomicU64::new(0),
@@ -52,14 +53,14 @@ impl Mailbox {
         // Enough to see that it is too large.
         incoming.payload.truncate(MAX_BYTES + 1);
         incoming.payload.shrink_to_fit();
-        let message = Message::Command {
+        let input = Input::Command {
             incoming,
             received: self.clock.tick(),
             lost: self.lost.swap(0, Ordering::Relaxed),
-            place: Place(Arc::clone(&self.waiting)),
         };
-        // The keeper only goes away when the service ends.
-        let _ = self.keeper.send(message);
+        let message = Message::Mail(input, Place(Arc::clone(&self.waiting)));
+        // The guard only goes away when the service ends.
+        let _ = self.guard.send(message);
     }
 }
 
@@ -80,15 +81,15 @@ mod tests {
 
     #[test]
     fn a_flood_is_counted_and_not_kept() {
-        let (keeper, inbox) = mpsc::channel();
-        let mailbox = Mailbox::new(keeper, Arc::new(SystemClock::new()));
+        let (guard, inbox) = mpsc::channel();
+        let mailbox = Mailbox::new(guard, Arc::new(SystemClock::new()));
         for _ in 0..1000 {
             mailbox.put(incoming(1_000_000));
         }
         let waiting: Vec<_> = inbox.try_iter().collect();
         assert_eq!(waiting.len(), ROOM);
         for message in &waiting {
-            let Message::Command { incoming, lost, .. } = message else {
+            let Message::Mail(Input::Command { incoming, lost, .. }, _) = message else {
                 panic!("{message:?}");
             };
             assert_eq!((incoming.payload.len(), *lost), (MAX_BYTES + 1, 0));
@@ -96,7 +97,7 @@ mod tests {
         drop(waiting);
         mailbox.put(incoming(1));
         let next = inbox.try_recv().unwrap();
-        let Message::Command { lost, .. } = next else {
+        let Message::Mail(Input::Command { lost, .. }, _) = next else {
             panic!("{next:?}");
         };
         assert_eq!(lost, 1000 - ROOM as u64);

@@ -1,24 +1,30 @@
 //! The running service: wires the parts to threads, starts them in a safe order, ends them in one.
 //!
 //! ```text
-//! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ keeper thread ─▶ store, relay, panel
-//!         contact, exit button and keypad threads ─────────▲ ▲ └─ wakes ─▶ MQTT thread ─▶ broker
+//! camera thread ─▶ newest-frame slot ─▶ vision thread ─▶ guard thread ─▶ latch thread ─▶ relay
+//!         contact, exit button and keypad threads ─────────▲ ▲ └─▶ journal thread ─▶ store ─ wakes ─▶ MQTT
 //!       caretaker (room, backups), dispatcher (outbox) ──────┘
 //! ```
-//! Start: lock, **relay to its safe level**, store, models, broker, keeper, camera, vision.
-//! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
+//! Start: lock, **relay to its safe level**, store, models, broker, the door's threads, camera, vision.
+//! End (signal, end of a file, or any thread's failure): the door is secured, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
 mod archivist;
 mod caretaker;
 mod certificates;
 mod dispatcher;
+pub mod door;
+pub mod guard;
 mod inputs;
-pub mod keeper;
+mod journal;
 mod mailbox;
+pub mod reader;
+mod signals;
 pub mod snapshots;
+mod systemd;
 mod telemetry;
-mod throttle;
+mod verifier;
+pub mod watchdog;
 mod watcher;
 
 use std::sync::Arc;
@@ -37,6 +43,8 @@ use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::{self, Relay, RelayError};
+use crate::gpio::running::{self, Pins};
+use crate::guard::Input;
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::pipeline::Pipeline;
 use crate::store::recover::{self, Recovery};
@@ -48,10 +56,15 @@ use caretaker::Caretaker;
 use certificates::Certificates;
 use dispatcher::Dispatcher;
 use inputs::Listening;
-use keeper::{Keeper, Kept, Message, Undelivered};
+use door::{Door, Parts, Ways};
+use guard::{Errand, Message};
 use mailbox::Mailbox;
+pub use signals::Signals;
+use reader::Ask;
 use snapshots::Snapshots;
+use systemd::Status;
 use telemetry::Gauges;
+use watchdog::Watchdog;
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -97,7 +110,7 @@ pub enum ServiceError {
 /// Why the service ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// SIGTERM or SIGINT.
+    /// SIGTERM, SIGINT or SIGQUIT.
     Signal,
     /// The video file or image folder came to its end.
     SourceEnded,
@@ -115,20 +128,22 @@ enum Notice {
 type Notices = UnboundedSender<Notice>;
 
 /// Runs the service until it is told to stop; the relay is at its safe level when this returns.
+/// The handlers of `signals` stand already, and nothing can be released before they do.
 ///
 /// # Errors
 /// What kept it from starting, or made it end.
-pub fn run(config: &Config) -> Result<Ending, ServiceError> {
+pub fn run(config: &Config, signals: Signals) -> Result<Ending, ServiceError> {
     // A second instance must not touch the first one's relay; any other trouble with the lock
     // must not keep the relay from being made safe.
     let lock = InstanceLock::acquire(&config.store.path);
     if let Err(error @ StoreError::InUse { .. }) = lock {
         return Err(error.into());
     }
+    leave_note(config);
     let relay = relay::open(&config.relay)?;
     let _lock = lock?;
 
-    let ended = guard(config, relay);
+    let ended = guard(config, relay, signals);
     if let Err(ServiceError::Store(error @ StoreError::Damaged(_))) = &ended
         && let Err(error) = recover::mark_suspect(&config.store.path, error)
     {
@@ -137,8 +152,17 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     ended
 }
 
+/// Whoever secures the relay after us learns from it which pin that is. A note that cannot be left
+/// keeps nobody from a door that works.
+fn leave_note(config: &Config) {
+    let left = running::runtime_folder().map(|folder| Pins::of(config).leave_in(&folder));
+    if let Some(Err(error)) = left {
+        tracing::warn!(%error, "`doorward relay secure` has only the configuration to go by");
+    }
+}
+
 /// Guards the door with a relay that is at its safe level, and leaves it there.
-fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError> {
+fn guard(config: &Config, relay: Box<dyn Relay>, signals: Signals) -> Result<Ending, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
     let (store, recovery) = recover::open_or_recover(
         &config.store.path,
@@ -148,6 +172,10 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
     )?;
     if let Some(recovery) = &recovery {
         tracing::error!("{recovery}");
+    }
+    // What follows takes seconds on a slow machine.
+    if signals.ending() {
+        return Ok(Ending::Signal);
     }
     let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
@@ -159,34 +187,34 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
         .enable_all()
         .build()
         .map_err(|source| ServiceError::System {
-            what: "the signal handling",
+            what: "the supervision",
             source,
         })?;
-    runtime.block_on(supervise(config, relay, (store, recovery), pipeline, clock))
+    runtime.block_on(supervise(
+        config,
+        (relay, signals),
+        (store, recovery),
+        pipeline,
+        clock,
+    ))
 }
 
 /// Starts the threads, waits for a reason to end, and ends them.
 async fn supervise(
     config: &Config,
-    relay: Box<dyn Relay>,
+    (relay, mut signals): (Box<dyn Relay>, Signals),
     (store, recovery): (Store, Option<Recovery>),
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
 ) -> Result<Ending, ServiceError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let handler = |source| ServiceError::System {
-        what: "the signal handling",
-        source,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
-
     let stop = Arc::new(AtomicBool::new(false));
     let (notices, mut noticed) = tokio::sync::mpsc::unbounded_channel();
-    let (to_keeper, messages) = mpsc::channel();
+    let ways = Ways::new();
+    let to_guard = ways.inbox.clone();
+    let status = Status::default();
 
-    let to_tell = to_keeper.clone();
-    let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
+    let (to_tell, to_ask, broker) = (to_guard.clone(), ways.reader.clone(), status.clone());
+    let mailbox = Mailbox::new(to_guard.clone(), Arc::clone(&clock));
     let mut certificates = Certificates::new(None);
     let pump = match &config.mqtt {
         Some(_) => {
@@ -194,7 +222,7 @@ async fn supervise(
             certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
             Some(mqtt::spawn(settings, move |event| match event {
                 PumpEvent::Received(incoming) => mailbox.put(incoming),
-                event => tell_status(&event, &to_tell),
+                event => tell_status(event, &to_tell, &to_ask, &broker),
             })?)
         }
         None => None,
@@ -205,9 +233,13 @@ async fn supervise(
             None => Box::new(|| {}),
         }
     };
+    let second = match &config.outputs {
+        Some(outputs) => relay::open_second(outputs)?,
+        None => None,
+    };
     let panel = match &config.outputs {
         Some(outputs) => {
-            let outputs = Outputs::open(outputs)?;
+            let outputs = Outputs::open(&outputs.lights())?;
             let panel = Panel::spawn(outputs, Arc::clone(&clock));
             Some(panel.map_err(|source| ServiceError::System {
                 what: "the panel thread",
@@ -217,11 +249,10 @@ async fn supervise(
         None => None,
     };
     let slot = Arc::new(FrameSlot::default());
-    let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
-    keeper.set_snapshots(snapshots);
+    let reload = |pump: &mqtt::PumpHandle| -> Errand { Box::new(pump.reloader()) };
     if let Some(pump) = &pump {
-        keeper.on_reload(Box::new(pump.reloader()));
+        signals.on_hangup(pump.reloader());
     }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {
@@ -229,25 +260,29 @@ async fn supervise(
             Ok(())
         })?;
     }
-    if let Some(recovery) = &recovery {
-        keeper.recovered(recovery);
-    }
-    keeper.begin()?;
-    let ending = notices.clone();
-    let keeper = start("keeper", &notices, move || {
-        let kept = keeper.run(&messages);
-        if kept.failure.is_some() {
-            // Nobody listens any more only when the service is ending already.
-            let _ = ending.send(Notice::Died("keeper", None));
-        }
-        Ok(kept)
+    let vision = pipeline.vision();
+    let model = (vision.model_id().to_owned(), vision.dimensions());
+    let (news, gallery) = mpsc::channel();
+    let parts = Parts {
+        store,
+        relay,
+        second,
+        panel,
+        snapshots: Some(snapshots),
+        reload: pump.as_ref().map(reload),
+        committed: waker(),
+        gallery: Some((model, news)),
+        recovery: recovery.clone(),
+    };
+    let (door, signs) = Door::start(config, ways, parts, &clock, &mut |name, work| {
+        start(name, &notices, work).map(drop)
     })?;
 
     Listening {
         config,
         clock: &clock,
         stop: &stop,
-        keeper: &to_keeper,
+        guard: &to_guard,
         notices: &notices,
     }
     .start()?;
@@ -256,15 +291,16 @@ async fn supervise(
         meter: pipeline.meter(),
         started: clock.tick(),
     };
-    let _dispatching = start_dispatcher(config, gauges, &clock, &to_keeper, waker(), &notices)?;
+    let _dispatching = start_dispatcher(config, gauges, &clock, &to_guard, waker(), &notices)?;
     let watcher = Watcher {
         pipeline,
-        store: Store::open(&config.store.path, None)?,
+        gallery,
         slot: Arc::clone(&slot),
         clock: Arc::clone(&clock),
         motion_gate: config.camera.motion_gate,
-        keeper: to_keeper.clone(),
+        guard: to_guard.clone(),
         stop: Arc::clone(&stop),
+        signs: signs.clone(),
     };
     let watcher = start("vision", &notices, move || watcher.run())?;
     let mut archivist = Archivist::new(config)?;
@@ -272,7 +308,7 @@ async fn supervise(
         config,
         certificates,
         recovery.as_ref(),
-        &to_keeper,
+        &to_guard,
         &clock,
         &stop,
         &notices,
@@ -285,36 +321,39 @@ async fn supervise(
         door = config.door.name,
         "ready"
     );
-    notify_systemd(sd_notify::NotifyState::Ready);
+    systemd::notify(sd_notify::NotifyState::Ready);
+    let stuck = Duration::from_secs(config.store.stuck_s.into());
+    let journal = Arc::clone(&signs.journal);
+    let mut watchdog = Watchdog::new(signs, Arc::clone(&clock), stuck, status);
     let ended = tokio::select! {
-        _ = terminate.recv() => Ok(Ending::Signal),
-        _ = interrupt.recv() => Ok(Ending::Signal),
+        never = watchdog.watch() => match never {},
+        () = signals.ended() => Ok(Ending::Signal),
         notice = noticed.recv() => match notice {
             Some(Notice::SourceEnded) => Ok(Ending::SourceEnded),
             Some(Notice::Died(thread, error)) => Err(error.unwrap_or(ServiceError::Panicked(thread))),
             None => Err(ServiceError::Panicked("supervisor")),
         },
     };
-    notify_systemd(sd_notify::NotifyState::Stopping);
+    systemd::notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping");
 
-    // Vision first, so that no new claim comes; then the door; then the broker. The camera's
-    // thread may hang in its driver: it holds nothing that matters and ends with the process.
+    // The door first, then what leads to it, then the broker. The camera's thread may hang in its
+    // driver, the journal's in the disk: they hold nothing that moves the relay, and end with the
+    // process.
+    door.secure();
     stop.store(true, Ordering::Relaxed);
     let _ = watcher.join();
-    let _ = to_keeper.send(Message::Stop);
-    let kept = keeper.join();
-    if let Err(error) = archivist.look(&clock.moment(), true) {
+    let relay = door.stop();
+    if journal.last().is_some() {
+        tracing::warn!("the disk does not answer: the end of the record is not signed");
+    } else if let Err(error) = archivist.look(&clock.moment(), true) {
         tracing::error!(%error, "the end of the record is not signed");
     }
     if let Some(pump) = pump {
         pump.shutdown(FAREWELL);
     }
-    if let Ok(Some(Kept { mut relay, failure })) = kept {
+    if let Some(mut relay) = relay {
         relay.set(Lock::Secured)?;
-        if let Some(failure) = failure {
-            return Err(failure.into());
-        }
     }
     tracing::info!("stopped; the relay is secured");
     ended
@@ -326,7 +365,7 @@ fn start_caretaker(
     config: &Config,
     certificates: Certificates,
     recovery: Option<&Recovery>,
-    keeper: &mpsc::Sender<Message>,
+    guard: &mpsc::Sender<Message>,
     clock: &Arc<dyn Clock>,
     stop: &Arc<AtomicBool>,
     notices: &Notices,
@@ -337,7 +376,7 @@ fn start_caretaker(
         certificates,
         recovery,
         Arc::clone(clock),
-        keeper.clone(),
+        guard.clone(),
         Arc::clone(stop),
     );
     let (working, ended) = mpsc::channel();
@@ -353,12 +392,12 @@ fn start_dispatcher(
     config: &Config,
     gauges: Gauges,
     clock: &Arc<dyn Clock>,
-    keeper: &mpsc::Sender<Message>,
+    guard: &mpsc::Sender<Message>,
     committed: Box<dyn Fn() + Send>,
     notices: &Notices,
 ) -> Result<mpsc::Sender<()>, ServiceError> {
     let (working, ended) = mpsc::channel();
-    if let Some(dispatcher) = Dispatcher::new(config, gauges, clock, keeper, committed)? {
+    if let Some(dispatcher) = Dispatcher::new(config, gauges, clock, guard, committed)? {
         start("dispatcher", notices, move || {
             dispatcher.run(&ended);
             Ok(())
@@ -427,9 +466,14 @@ fn start<T: Send + 'static>(
         .map_err(|source| ServiceError::System { what: name, source })
 }
 
-/// Shows in `systemctl status`, and at the door, whether the broker hears us; the keeper hears
-/// of what it refuses. The keeper only goes away when the service ends.
-fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
+/// Shows in `systemctl status`, and at the door, whether the broker hears us; the guard hears of what
+/// it refuses, once the reader knows what that was. Both only go away when the service ends.
+fn tell_status(
+    event: PumpEvent,
+    guard: &mpsc::Sender<Message>,
+    reader: &mpsc::Sender<Ask>,
+    told: &Status,
+) {
     let (online, status) = match event {
         PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
@@ -439,23 +483,16 @@ fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
             topic,
             reason,
         } => {
-            let _ = keeper.send(Message::Undelivered(Undelivered {
-                seq: *seq,
-                event: *event_id,
-                topic: topic.clone(),
-                reason: reason.clone(),
-            }));
+            let _ = reader.send(Ask::Refused {
+                seq,
+                event: event_id,
+                topic,
+                reason,
+            });
             return;
         }
         PumpEvent::Delivered { .. } | PumpEvent::Received(_) => return,
     };
-    let _ = keeper.send(Message::Online(online));
-    notify_systemd(sd_notify::NotifyState::Status(&status));
-}
-
-/// Outside systemd there is nobody to be told, and that is fine.
-fn notify_systemd(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd could not be notified");
-    }
+    let _ = guard.send(Message::Input(Input::Online(online)));
+    told.broker(status);
 }

@@ -6,7 +6,6 @@
 //! [`GalleryNews`]. What could not be read is not sent: the guard knows how old its facts are. Never
 //! writes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -14,11 +13,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::guard::Message;
-use crate::clock::{Clock, Tick};
+use crate::beat::Beat;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::gallery::GalleryPerson;
 use crate::guard::{Facts, Input, Undelivered};
-use crate::store::{GalleryChange, Site, Store, StoreError};
+use crate::store::{GalleryChange, GalleryPerson, Site, Store, StoreError};
 
 /// How often it looks: a change by the command line counts within a second.
 const ROUND: Duration = Duration::from_millis(250);
@@ -101,7 +100,7 @@ impl Reader {
     ///
     /// # Errors
     /// When only a new start can repair the store.
-    pub(super) fn run(mut self, asked: &Receiver<Ask>) -> Result<(), StoreError> {
+    pub(super) fn run(mut self, asked: &Receiver<Ask>, busy: &Beat) -> Result<(), StoreError> {
         loop {
             match asked.recv_timeout(ROUND) {
                 Ok(Ask::Now) | Err(RecvTimeoutError::Timeout) => {}
@@ -116,7 +115,10 @@ impl Reader {
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            match self.look() {
+            busy.mark(self.clock.tick());
+            let looked = self.look();
+            busy.rest();
+            match looked {
                 Ok(()) => self.failing = false,
                 Err(error) if error.needs_restart() => return Err(error),
                 Err(error) if self.failing => tracing::debug!(%error, "the store: still"),
@@ -132,11 +134,10 @@ impl Reader {
     ///
     /// # Errors
     /// When something cannot be read; then nothing of it is sent.
-    pub(super) fn look(&mut self) -> Result<(), StoreError> {
+    fn look(&mut self) -> Result<(), StoreError> {
         // Also the quickest to notice that the file is gone: nothing may be written for hours.
         self.store.ensure_in_place()?;
-        let facts = self.read(self.clock.tick())?;
-        self.facts = facts.clone();
+        let facts = self.read()?;
         // Both only go away when the service ends.
         let _ = self.guard.send(Message::Facts(facts));
         if let Some(news) = self.gallery()? {
@@ -146,7 +147,11 @@ impl Reader {
     }
 
     /// What the guard goes by; what has not changed is not read again.
-    fn read(&self, at: Tick) -> Result<Facts, StoreError> {
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    pub(super) fn read(&mut self) -> Result<Facts, StoreError> {
+        let at = self.clock.tick();
         let presences = self.site.as_ref().map(Site::presences).transpose()?;
         let interlocked = match &self.site {
             Some(site) if !self.interlock.is_empty() => site.others_engaged(&self.interlock)?,
@@ -154,12 +159,13 @@ impl Reader {
         };
         let changed = self.store.facts(&self.door, &self.facts)?;
         let facts = changed.unwrap_or_else(|| self.facts.clone());
-        Ok(Facts {
+        self.facts = Facts {
             read_at: Some(at),
             presences: presences.map(Arc::new),
             interlocked,
             ..facts
-        })
+        };
+        Ok(self.facts.clone())
     }
 
     fn gallery(&mut self) -> Result<Option<GalleryNews>, StoreError> {

@@ -1,7 +1,7 @@
 //! Pictures of whoever stands at the door, for whoever watches: off unless the owner asks for them.
 //!
 //! A thread of its own waits for the next frame, makes a small JPEG of it and queues it for the
-//! broker in place of an older one that still waits. The keeper only asks: neither the relay nor
+//! broker in place of an older one that still waits. The guard only asks: neither the relay nor
 //! vision ever waits for a picture. Nothing is kept but the row of the outbox, and that expires.
 //! Flows in: requests, the newest frame. Flows out: `snapshot` messages.
 //!

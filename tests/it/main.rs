@@ -29,6 +29,8 @@ mod fuzz;
 mod gallery;
 mod gpio;
 mod guarding;
+mod hangs;
+
 mod liveness;
 mod outage;
 mod outbox;
@@ -37,7 +39,9 @@ mod photos;
 mod recognition;
 mod reenroll;
 mod refusals;
+mod secure;
 mod service;
+mod signals;
 mod store;
 mod support;
 mod tls;
