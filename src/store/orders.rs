@@ -85,11 +85,8 @@ pub(super) fn set(
 pub(super) fn read(conn: &Connection, door: &str) -> Result<Option<ModeOrder>, StoreError> {
     conn.prepare_cached("SELECT mode, until FROM orders WHERE door = ?")?
         .query_row([door], |row| {
-            let mode = match row.get_ref(0)?.as_str().unwrap_or_default() {
-                "unlocked" => Mode::Unlocked,
-                "lockdown" => Mode::Lockdown,
-                _ => Mode::Normal,
-            };
+            let mode = row.get_ref(0)?.as_str().unwrap_or_default();
+            let mode = mode.parse().unwrap_or(Mode::Normal);
             let until: Option<String> = row.get(1)?;
             Ok(until
                 .is_some()

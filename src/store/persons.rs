@@ -231,11 +231,9 @@ pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
 }
 
 pub(super) fn status(row: &Row<'_>, column: usize) -> Result<PersonStatus, StoreError> {
-    match row.get_ref(column)?.as_str().unwrap_or_default() {
-        "active" => Ok(PersonStatus::Active),
-        "suspended" => Ok(PersonStatus::Suspended),
-        other => Err(StoreError::Content(format!("status {other:?}"))),
-    }
+    let word = row.get_ref(column)?.as_str().unwrap_or_default();
+    word.parse()
+        .map_err(|_| StoreError::Content(format!("status {word:?}")))
 }
 
 pub(super) fn valid_name(name: &str) -> Result<&str, StoreError> {

@@ -649,7 +649,7 @@ fn telemetry(full: bool) -> Publication {
         reason,
         messages: u64::MAX,
     };
-    let limit = classes().map(|class| total(class, DropReason::Limit));
+    let limit = Class::ALL.map(|class| total(class, DropReason::Limit));
     let telemetry = Telemetry {
         time: Timestamp::now(),
         version: env!("CARGO_PKG_VERSION"),
@@ -843,34 +843,19 @@ fn extremes() -> Vec<Event> {
         },
     ];
     events.extend(DenyReason::ALL.map(|reason| Event::AccessDenied(denied(reason))));
-    events.extend(
-        [
-            QualityProblem::TooSmall,
-            QualityProblem::Doubtful,
-            QualityProblem::CutOff,
-            QualityProblem::TooDark,
-            QualityProblem::Overexposed,
-            QualityProblem::LowContrast,
-            QualityProblem::TooBlurred,
-            QualityProblem::TurnedAway,
-            QualityProblem::TiltedAway,
-        ]
-        .map(|problem| {
-            Event::AccessDenied(Denied {
-                problem: Some(problem),
-                ..denied(DenyReason::LowQuality)
-            })
-        }),
-    );
-    events.extend(
-        [Challenge::Blink, Challenge::Pin, Challenge::SecondPerson].map(|challenge| {
-            Event::AccessChallenged(Challenged {
-                person: somebody(),
-                challenge,
-                timeout_ms: most,
-            })
-        }),
-    );
+    events.extend(QualityProblem::ALL.map(|problem| {
+        Event::AccessDenied(Denied {
+            problem: Some(problem),
+            ..denied(DenyReason::LowQuality)
+        })
+    }));
+    events.extend(Challenge::ALL.map(|challenge| {
+        Event::AccessChallenged(Challenged {
+            person: somebody(),
+            challenge,
+            timeout_ms: most,
+        })
+    }));
     events.extend(
         [
             ReleaseCause::Grant,
@@ -883,30 +868,14 @@ fn extremes() -> Vec<Event> {
             person: Some(somebody()),
         }),
     );
-    events.extend(
-        [
-            SecureCause::ReleaseTimeOver,
-            SecureCause::Closed,
-            SecureCause::Mode,
-            SecureCause::Operator,
-            SecureCause::RexStuck,
-            SecureCause::Stop,
-            SecureCause::Start,
-            SecureCause::RelayFault,
-        ]
-        .map(|cause| Event::DoorSecured { cause }),
-    );
-    for rule in [RuleKind::Group, RuleKind::Schedule, RuleKind::Holiday] {
-        events.extend(
-            [RuleChange::Added, RuleChange::Changed, RuleChange::Removed].map(|change| {
-                Event::RuleChanged {
-                    rule,
-                    name: String::new(),
-                    change,
-                    now: None,
-                }
-            }),
-        );
+    events.extend(SecureCause::ALL.map(|cause| Event::DoorSecured { cause }));
+    for rule in RuleKind::ALL {
+        events.extend(RuleChange::ALL.map(|change| Event::RuleChanged {
+            rule,
+            name: String::new(),
+            change,
+            now: None,
+        }));
     }
     events.extend(Role::ALL.map(|role| Event::OperatorAdded {
         operator: String::new(),
@@ -918,7 +887,7 @@ fn extremes() -> Vec<Event> {
         verb,
         detail: None,
     }));
-    events.extend(refusals().map(|reason| Event::CommandRefused {
+    events.extend(CommandRefusal::ALL.map(|reason| Event::CommandRefused {
         reason,
         detail: String::new(),
         id: None,
@@ -926,7 +895,7 @@ fn extremes() -> Vec<Event> {
         verb: None,
         unrecorded: Some(most),
     }));
-    events.extend(classes().map(|class| Event::DeliveryDropped {
+    events.extend(Class::ALL.map(|class| Event::DeliveryDropped {
         class,
         reason: DropReason::Expired,
         messages: most,
@@ -940,47 +909,10 @@ fn extremes() -> Vec<Event> {
         events.push(Event::AlarmCleared { alarm });
         events.push(Event::AlarmAcknowledged { alarm, note: None });
     }
-    let severities = [Severity::Minor, Severity::Major, Severity::Critical];
-    events.extend(severities.map(|severity| Event::AlarmRaised {
+    events.extend(Severity::ALL.map(|severity| Event::AlarmRaised {
         alarm: Alarm::Clock,
         severity,
         detail: String::new(),
     }));
     events
-}
-
-fn refusals() -> [CommandRefusal; 16] {
-    [
-        CommandRefusal::Malformed,
-        CommandRefusal::Retained,
-        CommandRefusal::UnknownOperator,
-        CommandRefusal::BadSignature,
-        CommandRefusal::WrongDoor,
-        CommandRefusal::Expired,
-        CommandRefusal::FromFuture,
-        CommandRefusal::LivesTooLong,
-        CommandRefusal::Replayed,
-        CommandRefusal::InsufficientRole,
-        CommandRefusal::RateLimited,
-        CommandRefusal::BadArguments,
-        CommandRefusal::DoorRefused,
-        CommandRefusal::StorageFailure,
-        CommandRefusal::NotAvailable,
-        CommandRefusal::ClockUntrusted,
-    ]
-}
-
-fn classes() -> [Class; 10] {
-    [
-        Class::Access,
-        Class::Door,
-        Class::Admin,
-        Class::Alarm,
-        Class::State,
-        Class::Availability,
-        Class::Checkpoint,
-        Class::Telemetry,
-        Class::Snapshot,
-        Class::Result,
-    ]
 }

@@ -2,14 +2,29 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::{PersonRef, Rule};
 
 /// Why a presentation was denied.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DenyReason {
     /// The face matches nobody well enough.
     Unknown,
@@ -55,66 +70,25 @@ pub enum DenyReason {
     StorageFailure,
 }
 
-impl DenyReason {
-    /// Every reason.
-    pub const ALL: [DenyReason; 21] = [
-        DenyReason::Unknown,
-        DenyReason::LowQuality,
-        DenyReason::Ambiguous,
-        DenyReason::SpoofSuspected,
-        DenyReason::LivenessUnproven,
-        DenyReason::Suspended,
-        DenyReason::NotYetValid,
-        DenyReason::Expired,
-        DenyReason::NotPermitted,
-        DenyReason::OutsideSchedule,
-        DenyReason::Holiday,
-        DenyReason::AntiPassback,
-        DenyReason::Lockout,
-        DenyReason::Lockdown,
-        DenyReason::ClockUntrusted,
-        DenyReason::FirstPersonRequired,
-        DenyReason::SecondPersonMissing,
-        DenyReason::PinMissing,
-        DenyReason::PinWrong,
-        DenyReason::Interlock,
-        DenyReason::StorageFailure,
-    ];
-
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DenyReason::Unknown => "unknown",
-            DenyReason::LowQuality => "low_quality",
-            DenyReason::Ambiguous => "ambiguous",
-            DenyReason::SpoofSuspected => "spoof_suspected",
-            DenyReason::LivenessUnproven => "liveness_unproven",
-            DenyReason::Suspended => "suspended",
-            DenyReason::NotYetValid => "not_yet_valid",
-            DenyReason::Expired => "expired",
-            DenyReason::NotPermitted => "not_permitted",
-            DenyReason::OutsideSchedule => "outside_schedule",
-            DenyReason::Holiday => "holiday",
-            DenyReason::AntiPassback => "anti_passback",
-            DenyReason::Lockout => "lockout",
-            DenyReason::Lockdown => "lockdown",
-            DenyReason::ClockUntrusted => "clock_untrusted",
-            DenyReason::FirstPersonRequired => "first_person_required",
-            DenyReason::SecondPersonMissing => "second_person_missing",
-            DenyReason::PinMissing => "pin_missing",
-            DenyReason::PinWrong => "pin_wrong",
-            DenyReason::Interlock => "interlock",
-            DenyReason::StorageFailure => "storage_failure",
-        }
-    }
-}
-
 /// Which limit a face fails; the words are those of the events and of `--json`.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum QualityProblem {
     /// Too far away, or a tiny picture.
     TooSmall,
@@ -136,27 +110,23 @@ pub enum QualityProblem {
     TiltedAway,
 }
 
-impl QualityProblem {
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            QualityProblem::TooSmall => "too_small",
-            QualityProblem::Doubtful => "doubtful",
-            QualityProblem::CutOff => "cut_off",
-            QualityProblem::TooDark => "too_dark",
-            QualityProblem::Overexposed => "overexposed",
-            QualityProblem::LowContrast => "low_contrast",
-            QualityProblem::TooBlurred => "too_blurred",
-            QualityProblem::TurnedAway => "turned_away",
-            QualityProblem::TiltedAway => "tilted_away",
-        }
-    }
-}
-
 /// How somebody asked to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Method {
     /// By showing a face to the camera.
     Face,
@@ -268,8 +238,22 @@ pub struct Challenged {
 }
 
 /// What somebody can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Challenge {
     /// To close and open the eyes, which proves that they are alive.
     Blink,

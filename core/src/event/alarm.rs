@@ -2,12 +2,27 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 /// A standing condition: it begins, it ends, and somebody takes note of it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Alarm {
     /// The camera delivers no frames, or none that show anything.
     CameraFault,
@@ -41,9 +56,23 @@ pub enum Alarm {
 
 /// How soon somebody should look.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     /// When there is time.
     Minor,
@@ -54,24 +83,6 @@ pub enum Severity {
 }
 
 impl Alarm {
-    /// Every alarm, in the order of the catalogue.
-    pub const ALL: [Alarm; 14] = [
-        Alarm::CameraFault,
-        Alarm::Storage,
-        Alarm::SpoofSuspected,
-        Alarm::Tamper,
-        Alarm::ForcedOpen,
-        Alarm::HeldOpen,
-        Alarm::RepeatedDenied,
-        Alarm::ContactFault,
-        Alarm::RexStuck,
-        Alarm::RelayFault,
-        Alarm::Clock,
-        Alarm::Duress,
-        Alarm::Outbox,
-        Alarm::Certificate,
-    ];
-
     /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
     #[must_use]
     pub fn is_attack(self) -> bool {
@@ -103,27 +114,6 @@ impl Alarm {
             Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
                 Severity::Critical
             }
-        }
-    }
-
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Alarm::CameraFault => "camera_fault",
-            Alarm::Storage => "storage",
-            Alarm::SpoofSuspected => "spoof_suspected",
-            Alarm::Tamper => "tamper",
-            Alarm::ForcedOpen => "forced_open",
-            Alarm::HeldOpen => "held_open",
-            Alarm::RepeatedDenied => "repeated_denied",
-            Alarm::ContactFault => "contact_fault",
-            Alarm::RexStuck => "rex_stuck",
-            Alarm::RelayFault => "relay_fault",
-            Alarm::Clock => "clock",
-            Alarm::Duress => "duress",
-            Alarm::Outbox => "outbox",
-            Alarm::Certificate => "certificate",
         }
     }
 }

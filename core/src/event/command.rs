@@ -2,12 +2,27 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 /// What an operator can ask for.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CommandVerb {
     /// Release the door for one passage.
     Unlock,
@@ -25,38 +40,25 @@ pub enum CommandVerb {
     Reload,
 }
 
-impl CommandVerb {
-    /// Every verb.
-    pub const ALL: [CommandVerb; 7] = [
-        CommandVerb::Unlock,
-        CommandVerb::Lock,
-        CommandVerb::Mode,
-        CommandVerb::Acknowledge,
-        CommandVerb::Snapshot,
-        CommandVerb::Locate,
-        CommandVerb::Reload,
-    ];
-
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CommandVerb::Unlock => "unlock",
-            CommandVerb::Lock => "lock",
-            CommandVerb::Mode => "mode",
-            CommandVerb::Acknowledge => "acknowledge",
-            CommandVerb::Snapshot => "snapshot",
-            CommandVerb::Locate => "locate",
-            CommandVerb::Reload => "reload",
-        }
-    }
-}
-
 /// Why a command was not carried out.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CommandRefusal {
     /// It is not what a command looks like.
     Malformed,
@@ -92,36 +94,25 @@ pub enum CommandRefusal {
     ClockUntrusted,
 }
 
-impl CommandRefusal {
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CommandRefusal::Malformed => "malformed",
-            CommandRefusal::Retained => "retained",
-            CommandRefusal::UnknownOperator => "unknown_operator",
-            CommandRefusal::BadSignature => "bad_signature",
-            CommandRefusal::WrongDoor => "wrong_door",
-            CommandRefusal::Expired => "expired",
-            CommandRefusal::FromFuture => "from_future",
-            CommandRefusal::LivesTooLong => "lives_too_long",
-            CommandRefusal::Replayed => "replayed",
-            CommandRefusal::InsufficientRole => "insufficient_role",
-            CommandRefusal::RateLimited => "rate_limited",
-            CommandRefusal::BadArguments => "bad_arguments",
-            CommandRefusal::DoorRefused => "door_refused",
-            CommandRefusal::StorageFailure => "storage_failure",
-            CommandRefusal::NotAvailable => "not_available",
-            CommandRefusal::ClockUntrusted => "clock_untrusted",
-        }
-    }
-}
-
 /// Why a message never reached the broker.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DropReason {
     /// The outbox was full.
     Limit,
@@ -129,22 +120,25 @@ pub enum DropReason {
     Expired,
 }
 
-impl DropReason {
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DropReason::Limit => "limit",
-            DropReason::Expired => "expired",
-        }
-    }
-}
-
 /// What an operator may do; each role includes the ones before it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Look: pictures and the blinking light.
     View,
@@ -152,21 +146,6 @@ pub enum Role {
     Operate,
     /// Choose modes and reload.
     Admin,
-}
-
-impl Role {
-    /// Every role, from the least to the most.
-    pub const ALL: [Role; 3] = [Role::View, Role::Operate, Role::Admin];
-
-    /// The machine-readable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::View => "view",
-            Role::Operate => "operate",
-            Role::Admin => "admin",
-        }
-    }
 }
 
 impl std::str::FromStr for Role {

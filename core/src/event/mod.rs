@@ -17,9 +17,11 @@ mod person;
 mod rule;
 pub mod telemetry;
 pub mod wire;
+mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 pub use access::{Challenge, Challenged, Denied, DenyReason, Granted, Method, QualityProblem};
@@ -30,9 +32,23 @@ pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 pub use person::{PersonId, PersonRef, PersonStatus};
 
 /// Topic class of an event; decides topic and quality of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "TopicClass")]
+#[strum(serialize_all = "snake_case")]
 pub enum Class {
     /// Somebody was granted or denied.
     Access,
@@ -56,28 +72,23 @@ pub enum Class {
     Result,
 }
 
-impl Class {
-    /// The name used in the configuration, the database and the topic.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Class::Access => "access",
-            Class::Door => "door",
-            Class::Admin => "admin",
-            Class::Alarm => "alarm",
-            Class::State => "state",
-            Class::Availability => "availability",
-            Class::Checkpoint => "checkpoint",
-            Class::Telemetry => "telemetry",
-            Class::Snapshot => "snapshot",
-            Class::Result => "result",
-        }
-    }
-}
-
 /// A kind of rule that administration can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RuleKind {
     /// Who may pass which door, when and how.
     Group,
@@ -88,8 +99,22 @@ pub enum RuleKind {
 }
 
 /// What administration did to a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RuleChange {
     /// It is new.
     Added,
@@ -100,8 +125,22 @@ pub enum RuleChange {
 }
 
 /// What a damaged or missing database was replaced with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RestoredFrom {
     /// The newest backup that was whole.
     Backup,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 /// Identifies one enrolled person for life (UUIDv7).
@@ -37,22 +38,24 @@ pub struct PersonRef {
 }
 
 /// Whether somebody may enter at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumCount,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PersonStatus {
     /// May enter.
     Active,
     /// Known, but denied.
     Suspended,
-}
-
-impl PersonStatus {
-    /// The word in the database and in output.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PersonStatus::Active => "active",
-            PersonStatus::Suspended => "suspended",
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::telemetry::Telemetry;
 use super::{Class, Event, Recorded};
@@ -357,8 +358,9 @@ impl Wire {
 }
 
 /// Whether the service runs, as `availability` tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, EnumCount, IntoStaticStr, VariantArray)]
 #[schemars(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Availability {
     /// Connected and working.
     Online,
@@ -366,18 +368,6 @@ pub enum Availability {
     Stopped,
     /// The broker noticed that the connection died (the will).
     Offline,
-}
-
-impl Availability {
-    /// The payload.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Availability::Online => "online",
-            Availability::Stopped => "stopped",
-            Availability::Offline => "offline",
-        }
-    }
 }
 
 /// Retained summary of the door, published on `state` at every change.

@@ -279,9 +279,13 @@ fn cells<'a>(cell: impl Fn(&'static str) -> Option<&'a str>) -> anyhow::Result<R
         name: cell("name").unwrap_or_default().to_owned(),
         status: match filled("status") {
             None => None,
-            Some("active") => Some(PersonStatus::Active),
-            Some("suspended") => Some(PersonStatus::Suspended),
-            Some(other) => bail!("status {other:?}; allowed: active, suspended"),
+            Some(word) => match word.parse() {
+                Ok(status) => Some(status),
+                Err(_) => {
+                    let all = PersonStatus::ALL.map(PersonStatus::as_str).join(", ");
+                    bail!("status {word:?}; allowed: {all}");
+                }
+            },
         },
         groups: cell("groups").map(|groups| {
             let groups = groups.split(';').map(str::trim);
