@@ -156,7 +156,7 @@ impl Chain {
         let mut granted = false;
         for answer in answers {
             granted |= matches!(answer, Answer::Granted { .. });
-            self.store.record(moment.wall, answer.event(now))?;
+            self.store.record(moment.wall, answer.event())?;
         }
         if granted {
             let extended = false;
@@ -178,7 +178,7 @@ impl Chain {
     /// A failed commit or relay ends the measurement, so the door need not hear of it.
     fn carry_out(&mut self, effect: Effect) -> Result<(), BenchError> {
         match effect {
-            Effect::Release { event, .. } => {
+            Effect::Release { event } => {
                 self.store.record(Timestamp::now(), event)?;
                 self.relay.set(Lock::Released)?;
             }
@@ -190,7 +190,8 @@ impl Chain {
                 self.store.record(Timestamp::now(), event)?;
             }
             // Nothing but frames and time comes in here, so none of these comes out.
-            Effect::Raise { .. }
+            Effect::Ask { .. }
+            | Effect::Raise { .. }
             | Effect::Clear { .. }
             | Effect::PreAlarm(_)
             | Effect::Refused(_) => {}

@@ -46,7 +46,10 @@ pub enum BenchError {
     /// The simulated relay cannot be used.
     #[error(transparent)]
     Relay(#[from] RelayError),
-    /// The keeper did not command the relay.
+    /// The door's threads cannot be started.
+    #[error(transparent)]
+    Door(Box<crate::service::ServiceError>),
+    /// The relay was not commanded.
     #[error("the door was not released within ten seconds; the log says why")]
     NoRelease,
     /// The clip has no frames.

@@ -178,7 +178,7 @@ fn of_its_own(config: &Config, folder: &Path, qos: Qos) -> Result<Config, BenchE
 fn synthetic(config: &Config, payload: Option<usize>) -> Result<(Event, usize), BenchError> {
     let granted = |rule: String| {
         Event::AccessGranted(Granted {
-            rule,
+            rule: rule.into(),
             person: PersonRef {
                 id: PersonId(uuid::Uuid::now_v7()),
                 name: "Bench".into(),

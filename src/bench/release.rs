@@ -89,7 +89,8 @@ pub fn measure(
     let (door, _) = Door::start(&config, ways, parts, &clock, &mut |_, work| {
         std::thread::spawn(work);
         Ok(())
-    })?;
+    })
+    .map_err(|error| BenchError::Door(Box::new(error)))?;
     let mut took = Vec::with_capacity(rounds);
     let wait_for = |wanted: Lock| loop {
         match commanded.recv_timeout(PATIENCE) {

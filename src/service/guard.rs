@@ -15,8 +15,6 @@ use super::snapshots::Snapshots;
 use super::verifier::Comparison;
 use crate::beat::Beat;
 use crate::clock::{Clock, Tick};
-use crate::conditions::Source;
-use crate::event::Alarm;
 use crate::event::wire::Lock;
 use crate::gpio::latch::{Latch, LatchGone, LatchReport};
 use crate::gpio::panel::Panel;

@@ -23,7 +23,7 @@ mod signals;
 pub mod snapshots;
 mod systemd;
 mod telemetry;
-mod verifier;
+pub mod verifier;
 pub mod watchdog;
 mod watcher;
 

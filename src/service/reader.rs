@@ -17,14 +17,15 @@ use crate::beat::Beat;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guard::{Facts, Input, Undelivered};
-use crate::store::{GalleryChange, GalleryPerson, Site, Store, StoreError};
+use crate::gallery::{GalleryChange, GalleryPerson};
+use crate::store::{Site, Store, StoreError};
 
 /// How often it looks: a change by the command line counts within a second.
 const ROUND: Duration = Duration::from_millis(250);
 
 /// What the reader is asked for.
 #[derive(Debug)]
-pub(super) enum Ask {
+pub enum Ask {
     /// To look at once.
     Now,
     /// What a message was that the broker refused, so that the guard can be told.
@@ -42,7 +43,7 @@ pub(super) enum Ask {
 
 /// What is new in the gallery.
 #[derive(Debug)]
-pub(super) enum GalleryNews {
+pub enum GalleryNews {
     /// All of it.
     Whole(Vec<GalleryPerson>),
     /// Who changed.

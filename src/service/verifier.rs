@@ -12,10 +12,13 @@ use crate::event::PersonId;
 use crate::guard::Input;
 
 /// Digits to be compared.
-pub(super) struct Comparison {
-    pub(super) person: PersonId,
-    pub(super) digits: Digits,
-    pub(super) hashes: PinHashes,
+pub struct Comparison {
+    /// Whose.
+    pub person: PersonId,
+    /// What was typed.
+    pub digits: Digits,
+    /// With what.
+    pub hashes: PinHashes,
 }
 
 /// Compares until nobody can ask for it any more.

@@ -9,7 +9,6 @@ use rusqlite::{Connection, ErrorCode};
 use super::commands::spend;
 use super::events::{append, enqueue, replace_retained};
 use super::{Stamp, Store, StoreError, conditions, orders, rules, subjects};
-use crate::event::Event;
 use crate::guard::{Batch, Change, Entry, EntryId, Outcome, Rejection};
 
 impl Store {

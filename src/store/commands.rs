@@ -7,7 +7,7 @@
 //! the newest. The rate of an operator is counted from the rows too; one that does not count has the
 //! time 0.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, operators};
 use crate::clock::Timestamp;

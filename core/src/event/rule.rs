@@ -83,6 +83,12 @@ impl From<String> for Rule {
     }
 }
 
+impl From<&str> for Rule {
+    fn from(words: &str) -> Rule {
+        words.to_owned().into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
