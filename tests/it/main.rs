@@ -37,6 +37,7 @@ mod recognition;
 mod reenroll;
 mod refusals;
 mod service;
+mod stalled;
 mod store;
 mod support;
 mod tls;
