@@ -42,6 +42,7 @@ mod refusals;
 mod secure;
 mod service;
 mod signals;
+mod stalled;
 mod store;
 mod support;
 mod tls;

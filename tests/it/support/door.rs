@@ -17,9 +17,12 @@ use super::faces::{ENROLLMENT, Sheet};
 /// Longest wait for anything; a loaded machine is slow, a wrong program is silent.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The real binary.
+/// The real binary; `DOORWARD_BINARY` names another one, to measure an older build in the same way.
 pub fn doorward() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_doorward"))
+    match std::env::var_os("DOORWARD_BINARY") {
+        Some(other) => Command::new(other),
+        None => Command::new(env!("CARGO_BIN_EXE_doorward")),
+    }
 }
 
 /// The folder and what is in it.
@@ -30,7 +33,16 @@ pub struct Door {
 impl Door {
     /// A door with these lines of configuration added to what every test needs.
     pub fn new(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::inside(tempfile::tempdir().unwrap(), more)
+    }
+
+    /// The same where no disk is in the way, if the system has such a place.
+    pub fn in_memory(more: &str) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::inside(folder.unwrap(), more)
+    }
+
+    fn inside(folder: tempfile::TempDir, more: &str) -> Self {
         let door = Self { folder };
         door.configure(more);
         door
@@ -204,6 +216,18 @@ impl Service {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended, or does so within `time`.
+    pub fn ends_within(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        while self.child.try_wait().unwrap().is_none() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
     }
 
     /// Waits for the end; the rest of the log is in `log`.

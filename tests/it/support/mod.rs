@@ -20,6 +20,7 @@ pub mod sender;
 pub mod shipped;
 pub mod site;
 pub mod small_disk;
+pub mod stalled;
 pub mod subscriber;
 pub mod websocket;
 
