@@ -5,6 +5,7 @@
 //!
 //! | folder | what is in it | may it do I/O? |
 //! |---|---|---|
+//! | [`beat`] | signs of life that threads leave for the watchdog | no |
 //! | [`clock`] | wall clock and monotonic time, behind a trait | only the clock |
 //! | [`conditions`] | alarms that begin, last and end without flapping | no |
 //! | [`config`] | `doorward.toml`, strict and documented | reads files |
@@ -35,6 +36,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod beat;
 pub mod bench;
 pub mod camera;
 pub mod certs;

@@ -8,6 +8,7 @@
 //! | folder | what flows |
 //! |---|---|
 //! | [`relay`] | commands out: released, secured |
+//! | [`latch`] | the thread that owns the relays: released until a given moment, and not longer |
 //! | [`input`] ▸ [`debounce`] ▸ [`watch`] | levels in, believed once they last |
 //! | [`indication`] ▸ [`panel`] ▸ [`output`] | what people are shown: patterns to pins |
 //! | [`keypad`] | keys in, collected into PINs that are never printed |
@@ -18,6 +19,7 @@ pub mod debounce;
 pub mod indication;
 pub mod input;
 pub mod keypad;
+pub mod latch;
 pub mod output;
 pub mod panel;
 pub mod relay;
