@@ -221,6 +221,27 @@ impl Default for OutputsConfig {
 }
 
 impl OutputsConfig {
+    /// Everything but the second relay: what people see and hear.
+    #[must_use]
+    pub fn lights(&self) -> Self {
+        Self {
+            second_relay: None,
+            ..self.clone()
+        }
+    }
+
+    /// The second relay alone, where there is one.
+    #[must_use]
+    pub fn second_relay_alone(&self) -> Option<Self> {
+        self.second_relay.map(|_| Self {
+            green: None,
+            red: None,
+            blue: None,
+            sounder: None,
+            ..self.clone()
+        })
+    }
+
     /// Every output that is wired, by its key in the configuration.
     pub fn wired(&self) -> impl Iterator<Item = (&'static str, OutputPin)> {
         [

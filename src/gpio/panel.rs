@@ -11,17 +11,11 @@ use super::GpioError;
 use super::indication::{Display, Indication, STEP};
 use super::output::{Output, Outputs};
 use crate::clock::Clock;
-use crate::event::wire::Lock;
 
-enum Order {
-    Show(Indication),
-    Follow(Lock),
-}
-
-/// Lights, sounder and second relay; all off when dropped.
+/// Lights and sounder; all off when dropped. (The second relay belongs to [`super::latch`].)
 #[derive(Debug)]
 pub struct Panel {
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<Indication>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,18 +37,9 @@ impl Panel {
 
     /// Shows it: momentary ones for their time, others until another.
     pub fn show(&self, indication: Indication) {
-        self.order(Order::Show(indication));
-    }
-
-    /// The second relay does what the first one did.
-    pub fn follow(&self, lock: Lock) {
-        self.order(Order::Follow(lock));
-    }
-
-    fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
             // If the thread died, the door works on without lights.
-            let _ = orders.send(order);
+            let _ = orders.send(indication);
         }
     }
 }
@@ -70,7 +55,7 @@ impl Drop for Panel {
     }
 }
 
-fn play(mut pins: Pins, clock: &dyn Clock, orders: &Receiver<Order>) {
+fn play(mut pins: Pins, clock: &dyn Clock, orders: &Receiver<Indication>) {
     let mut display = Display::new(clock.tick());
     loop {
         let now = clock.tick();
@@ -89,8 +74,7 @@ fn play(mut pins: Pins, clock: &dyn Clock, orders: &Receiver<Order>) {
             orders.recv_timeout(STEP)
         };
         match order {
-            Ok(Order::Show(indication)) => display.show(indication, clock.tick()),
-            Ok(Order::Follow(lock)) => pins.set(Output::SecondRelay, lock == Lock::Released),
+            Ok(indication) => display.show(indication, clock.tick()),
             Err(RecvTimeoutError::Timeout) => {}
             // All senders are gone; dropping the outputs switches them off.
             Err(RecvTimeoutError::Disconnected) => return,
@@ -146,20 +130,18 @@ mod tests {
         OutputsConfig {
             driver: RelayDriver::Simulated,
             green: pin(5),
-            second_relay: pin(26),
             transitions: Some(transitions),
             ..OutputsConfig::default()
         }
     }
 
     #[test]
-    fn indications_and_the_second_relay_reach_the_pins_and_end_off() {
+    fn indications_reach_the_pins_and_end_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outputs.jsonl");
         let outputs = Outputs::open(&config(path.clone())).unwrap();
         let panel = Panel::spawn(outputs, Arc::new(SystemClock::new())).unwrap();
         panel.show(Indication::Unlocked);
-        panel.follow(Lock::Released);
         // Orders are carried out in their order, and dropping waits for the thread.
         drop(panel);
         let text = std::fs::read_to_string(path).unwrap();
@@ -172,14 +154,12 @@ mod tests {
             of
         };
         assert_eq!(on("green"), [false, true, false], "{text}");
-        assert_eq!(on("second_relay"), [false, true, false], "{text}");
     }
 
     #[test]
     fn a_failing_output_is_told_once_and_stops_nobody() {
         let full = OutputsConfig {
             green: None,
-            second_relay: None,
             ..config("/dev/full".into())
         };
         let outputs = Outputs::open(&full).unwrap();

@@ -205,9 +205,13 @@ async fn supervise(
             None => Box::new(|| {}),
         }
     };
+    let second = match &config.outputs {
+        Some(outputs) => relay::open_second(outputs)?,
+        None => None,
+    };
     let panel = match &config.outputs {
         Some(outputs) => {
-            let outputs = Outputs::open(outputs)?;
+            let outputs = Outputs::open(&outputs.lights())?;
             let panel = Panel::spawn(outputs, Arc::clone(&clock));
             Some(panel.map_err(|source| ServiceError::System {
                 what: "the panel thread",
@@ -219,6 +223,7 @@ async fn supervise(
     let slot = Arc::new(FrameSlot::default());
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
+    keeper.set_second(second);
     keeper.set_snapshots(snapshots);
     if let Some(pump) = &pump {
         keeper.on_reload(Box::new(pump.reloader()));

@@ -1,5 +1,8 @@
 //! Outputs besides the relay: three lights, a sounder and a second relay.
 //!
+//! In the service the second relay is opened alone, for the [`super::latch`], and the others for the
+//! [`super::panel`].
+//!
 //! Everything is off when opened and when dropped. What is not wired is silently not there: an
 //! installer with one green light needs no other. Nothing in here is needed to lock or unlock.
 

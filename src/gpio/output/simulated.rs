@@ -30,7 +30,8 @@ impl SimulatedOutputs {
                 }
             }
         };
-        tracing::warn!("lights and sounder are simulated: no pin is moved");
+        let outputs: Vec<_> = config.wired().map(|(key, _)| key).collect();
+        tracing::warn!(?outputs, "simulated: no pin is moved");
         Ok(Self { file })
     }
 }
@@ -44,9 +45,11 @@ impl Driver for SimulatedOutputs {
         };
         let time = rfc3339_millis(jiff::Timestamp::now());
         let line = json!({"time": time, "output": wired.output, "on": on});
-        writeln!(file, "{line}").map_err(|source| GpioError::Transitions {
-            path: path.clone(),
-            source,
-        })
+        // In one piece: the second relay writes to the same file from another thread.
+        file.write_all(format!("{line}\n").as_bytes())
+            .map_err(|source| GpioError::Transitions {
+                path: path.clone(),
+                source,
+            })
     }
 }

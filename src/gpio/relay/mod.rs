@@ -6,9 +6,11 @@
 
 mod gpiochip;
 mod rppal;
+mod second;
 mod simulated;
 
-use crate::config::{ActiveLevel, RelayConfig, RelayDriver};
+use super::GpioError;
+use crate::config::{ActiveLevel, OutputsConfig, RelayConfig, RelayDriver};
 use crate::event::wire::Lock;
 
 /// A relay that can be released and secured.
@@ -41,6 +43,9 @@ pub enum RelayError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The second relay.
+    #[error(transparent)]
+    Second(#[from] GpioError),
 }
 
 /// Opens the configured relay, secured.
@@ -52,6 +57,17 @@ pub fn open(config: &RelayConfig) -> Result<Box<dyn Relay>, RelayError> {
         RelayDriver::Gpiochip => Box::new(gpiochip::GpiochipRelay::open(config)?),
         RelayDriver::Rppal => Box::new(rppal::RppalRelay::open(config)?),
         RelayDriver::Simulated => Box::new(simulated::SimulatedRelay::open(config)?),
+    })
+}
+
+/// Opens the second relay, secured; none where none is wired.
+///
+/// # Errors
+/// When the device is missing, in use or may not be used.
+pub fn open_second(config: &OutputsConfig) -> Result<Option<Box<dyn Relay>>, RelayError> {
+    Ok(match config.second_relay_alone() {
+        Some(alone) => Some(Box::new(second::SecondRelay::open(&alone)?)),
+        None => None,
     })
 }
 

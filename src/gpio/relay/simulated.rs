@@ -50,7 +50,6 @@ impl Relay for SimulatedRelay {
         } else {
             "low"
         };
-        tracing::info!(lock = ?lock, level, pin = self.config.pin, "simulated relay");
         if let (Some(file), Some(path)) = (&mut self.file, &self.config.transitions) {
             let time = rfc3339_millis(jiff::Timestamp::now());
             let line = json!({"time": time, "lock": lock, "level": level, "pin": self.config.pin});
@@ -61,6 +60,8 @@ impl Relay for SimulatedRelay {
                     source,
                 })?;
         }
+        // After the file, which stands for the pin.
+        tracing::info!(lock = ?lock, level, pin = self.config.pin, "simulated relay");
         self.lock = Some(lock);
         Ok(())
     }

@@ -122,6 +122,8 @@ pub struct Kept {
 pub struct Keeper {
     journal: Journal,
     relay: Box<dyn Relay>,
+    /// Does what the first one does.
+    second: Option<Box<dyn Relay>>,
     panel: Option<Panel>,
     clock: Arc<dyn Clock>,
     clock_watch: ClockWatch,
@@ -185,6 +187,7 @@ impl Keeper {
         Ok(Self {
             journal: Journal::new(store, committed),
             relay,
+            second: None,
             panel,
             clock,
             clock_watch: ClockWatch::default(),
@@ -212,6 +215,11 @@ impl Keeper {
             snapshots: None,
             refusals: Refusals::default(),
         })
+    }
+
+    /// From now on this relay follows.
+    pub fn set_second(&mut self, second: Option<Box<dyn Relay>>) {
+        self.second = second;
     }
 
     /// From now on pictures can be asked for.
@@ -600,9 +608,10 @@ impl Keeper {
         }
     }
 
-    fn follow(&self, lock: Lock) {
-        if let Some(panel) = &self.panel {
-            panel.follow(lock);
+    fn follow(&mut self, lock: Lock) {
+        let followed = self.second.as_mut().map(|second| second.set(lock));
+        if let Some(Err(error)) = followed {
+            tracing::warn!(%error, "the second relay does not follow");
         }
     }
 
