@@ -32,7 +32,7 @@ impl Backoff {
     pub(super) fn next(&mut self, failure: &Failure) -> Duration {
         let wait = match failure {
             Failure::Configuration(_) => slowest(self.retry).build().next(),
-            Failure::Network(_) | Failure::Storage(_) => self.waits.next(),
+            Failure::Network(_) | Failure::Storage(_) | Failure::Defect(_) => self.waits.next(),
         };
         wait.unwrap_or(self.retry.longest)
             .clamp(self.retry.first, self.retry.longest)

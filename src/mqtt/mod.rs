@@ -26,6 +26,7 @@ mod failure;
 mod fate;
 mod feeder;
 mod ledger;
+mod lives;
 mod message;
 mod network;
 pub mod pump;

@@ -1,10 +1,10 @@
 //! The thread that keeps the broker informed.
 //!
 //! It owns the outbox's sending side for the life of the process: connect, feed, wait, connect
-//! again. It must never end by itself, whatever the broker does, and never touch anything but
+//! again. It must never end by itself, whatever the broker does (nor by a panic: [`super::lives`]), and never touch anything but
 //! the outbox. Flows in: wakes and the stop. Flows out: [`PumpEvent`]s.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,16 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
-use super::connection::{self, Ended};
+use super::connection::{Ended, Link};
 use super::credentials::Credentials;
 use super::failure::{self, Failure, LinkError};
-use super::ledger::{Ledger, Owner};
+use super::lives::Lives;
 use super::network::Network;
-use super::report::Reporter;
-use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
 use crate::event::wire::Qos;
-use crate::store::outbox::Outbox;
 
 /// A connection that lived this long was a good one: the next failure starts a new series.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-/// How long the runtime may take to let go of a name that is just being resolved.
-const RUNTIME_GRACE: Duration = Duration::from_millis(200);
 
 /// How often the network is looked at while there is no connection. No less than a second: a
 /// broker that is still busy with the end of the last connection must not be asked earlier.
@@ -156,11 +151,6 @@ pub fn spawn(
     config: PumpConfig,
     on_event: impl FnMut(PumpEvent) + Send + 'static,
 ) -> Result<PumpHandle, MqttError> {
-    let outbox = Outbox::open(&config.database)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(MqttError::Thread)?;
     if config.endpoint.tls.is_none() {
         warn!(
             target: "doorward::mqtt",
@@ -170,30 +160,17 @@ pub fn spawn(
     }
     let wake = Arc::new(Notify::new());
     let (stop, stopping) = watch::channel(Stop::No);
-    let owner = Owner {
-        broker: config.endpoint.to_string(),
-        protocol: config.protocol,
-        client_id: config.client_id.clone(),
-    };
-    let ledger = Ledger::new(outbox, owner, config.resend_dup);
     let credentials = Arc::clone(&config.watched);
-    let pump = Pump {
-        link: connection::Link {
-            session: Shared::new(ledger),
-            reporter: Reporter::new(Box::new(on_event)),
-            wake: Arc::clone(&wake),
-            stopping,
-            cleared: false,
-            one_by_one: false,
-            config,
-        },
+    let lives = Lives {
+        config,
+        on_event: Arc::new(Mutex::new(on_event)),
+        wake: Arc::clone(&wake),
+        stopping,
     };
+    let first = lives.build()?;
     let thread = std::thread::Builder::new()
         .name("mqtt".into())
-        .spawn(move || {
-            runtime.block_on(pump.run());
-            runtime.shutdown_timeout(RUNTIME_GRACE);
-        })
+        .spawn(move || lives.run(first))
         .map_err(MqttError::Thread)?;
     Ok(PumpHandle {
         wake,
@@ -203,13 +180,14 @@ pub fn spawn(
     })
 }
 
-struct Pump {
-    link: connection::Link,
+/// The pump of one life.
+pub(super) struct Pump {
+    pub link: Link,
 }
 
 impl Pump {
     /// Connects, again and again, until it is asked to stop.
-    async fn run(self) {
+    pub(super) async fn run(self) {
         let Pump { mut link } = self;
         let mut backoff = Backoff::new(link.config.retry);
         while *link.stopping.borrow() == Stop::No {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
-use doorward::mqtt::Failure;
+use doorward::mqtt::{Failure, PumpEvent};
 
 use crate::support::broker::{Broker, Builder};
 use crate::support::pki::{Identity, Pki, write_secret};
@@ -297,4 +297,32 @@ fn another_client_with_the_same_id() {
         &first.failure(),
         &["was cut soon after", "same mqtt.client_id"],
     );
+}
+
+/// The one who is told panics on the pump's own thread, as a defect in there would.
+#[test]
+fn a_panic_of_the_mqtt_thread_is_told_and_everything_arrives_all_the_same() {
+    let door = Sender::new();
+    let broker = Broker::builder(&door.pki).start();
+    let door = door.at(broker.port);
+    let mut store = door.store();
+    for _ in 0..5 {
+        record(&mut store);
+    }
+    let mut panics = 2;
+    let pump = door.pump_telling(move |event| {
+        if matches!(event, PumpEvent::Delivered { .. }) && panics > 0 {
+            panics -= 1;
+            panic!("a test's own");
+        }
+    });
+    for _ in 0..2 {
+        pump.connected();
+        let failure = pump.failure();
+        assert!(matches!(failure, Failure::Defect(_)), "{failure:?}");
+        says(&failure, &["panicked (a test's own)", "report it"]);
+    }
+    pump.connected();
+    door.drained(SOON);
+    pump.handle.shutdown(SOON);
 }

@@ -30,11 +30,16 @@ pub enum Failure {
     Configuration(String),
     /// The outbox cannot be read or written.
     Storage(String),
+    /// Something of ours is wrong.
+    Defect(String),
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Failure::Network(text) | Failure::Configuration(text) | Failure::Storage(text)) = self;
+        let (Failure::Network(text)
+        | Failure::Configuration(text)
+        | Failure::Storage(text)
+        | Failure::Defect(text)) = self;
         f.write_str(text)
     }
 }

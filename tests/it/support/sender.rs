@@ -92,15 +92,25 @@ impl Sender {
 
     /// A pump that listens to these topics.
     pub fn pump_for(&self, subscriptions: &[&str]) -> Pump {
-        self.start(RETRY, subscriptions)
+        self.start(RETRY, subscriptions, |_| {})
+    }
+
+    /// A pump whose events are shown to `witness`, on the pump's thread, before they are told.
+    pub fn pump_telling(&self, witness: impl FnMut(&PumpEvent) + Send + 'static) -> Pump {
+        self.start(RETRY, &[], witness)
     }
 
     /// A pump with other waits.
     pub fn pump_with(&self, retry: Retry) -> Pump {
-        self.start(retry, &[])
+        self.start(retry, &[], |_| {})
     }
 
-    fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
+    fn start(
+        &self,
+        retry: Retry,
+        subscriptions: &[&str],
+        mut witness: impl FnMut(&PumpEvent) + Send + 'static,
+    ) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
         config.retry = retry;
         let wanted = |topic: &&str| Subscription {
@@ -110,6 +120,7 @@ impl Sender {
         config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
         let handle = mqtt::spawn(config, move |event| {
+            witness(&event);
             let _ = send.send(event);
         });
         Pump {
