@@ -55,7 +55,8 @@ Exit codes:
   2  wrong arguments
   3  the configuration was refused
   4  done in part: some images were refused or poses missed (enroll, identify, people reenroll),
-     some of the wiring failed (gpio test), or a certificate needs attention (certs status)
+     some of the wiring failed (gpio test), a relay that is configured but was not running could
+     not be secured (relay secure), or a certificate needs attention (certs status)
 
 First steps:
   doorward config default > doorward.toml

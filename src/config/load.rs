@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, ConfigError, DEFAULT_TOML, Place, RelayConfig};
+use super::{Config, ConfigError, DEFAULT_TOML, OutputsConfig, Place, RelayConfig};
 
 impl Config {
     /// Reads, checks and resolves a configuration file.
@@ -30,16 +30,26 @@ impl Config {
         struct Only {
             relay: RelayConfig,
         }
-        let text = read(path)?;
-        let source = Source {
-            text: &text,
-            file: path,
-        };
-        let Only { mut relay } = toml::from_str(&text).map_err(|error| source.syntax(&error))?;
-        if let Some(transitions) = &mut relay.transitions {
-            *transitions = path.parent().unwrap_or(Path::new("")).join(&transitions);
-        }
+        let Only { mut relay } = read_only(path)?;
+        beside(path, &mut relay.transitions);
         Ok(relay)
+    }
+
+    /// The same for the `[outputs]` section, where there is one: the second relay is in it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or the section itself is wrong.
+    pub fn load_outputs(path: &Path) -> Result<Option<OutputsConfig>, ConfigError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Only {
+            outputs: Option<OutputsConfig>,
+        }
+        let Only { mut outputs } = read_only(path)?;
+        if let Some(outputs) = &mut outputs {
+            beside(path, &mut outputs.transitions);
+        }
+        Ok(outputs)
     }
 
     /// Checks the text of a configuration; `file` is only named in errors.
@@ -100,6 +110,23 @@ impl Config {
         for path in paths {
             *path = folder.join(&path);
         }
+    }
+}
+
+/// Reads what the type names, and looks at nothing else.
+fn read_only<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = read(path)?;
+    let source = Source {
+        text: &text,
+        file: path,
+    };
+    toml::from_str(&text).map_err(|error| source.syntax(&error))
+}
+
+/// Makes a relative path relative to the configuration's folder.
+fn beside(configuration: &Path, file: &mut Option<PathBuf>) {
+    if let Some(file) = file {
+        *file = configuration.parent().unwrap_or(Path::new("")).join(&file);
     }
 }
 

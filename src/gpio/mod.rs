@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`relay`] | commands out: released, secured |
 //! | [`latch`] | the thread that owns the relays: released until a given moment, and not longer |
+//! | [`running`] | which pins the service has, for whoever secures them after it |
 //! | [`input`] ▸ [`debounce`] ▸ [`watch`] | levels in, believed once they last |
 //! | [`indication`] ▸ [`panel`] ▸ [`output`] | what people are shown: patterns to pins |
 //! | [`keypad`] | keys in, collected into PINs that are never printed |
@@ -23,6 +24,7 @@ pub mod latch;
 pub mod output;
 pub mod panel;
 pub mod relay;
+pub mod running;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -37,6 +37,7 @@ use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
 use crate::gpio::panel::Panel;
 use crate::gpio::relay::{self, Relay, RelayError};
+use crate::gpio::running::{self, Pins};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent};
 use crate::pipeline::Pipeline;
 use crate::store::recover::{self, Recovery};
@@ -125,6 +126,7 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     if let Err(error @ StoreError::InUse { .. }) = lock {
         return Err(error.into());
     }
+    leave_note(config);
     let relay = relay::open(&config.relay)?;
     let _lock = lock?;
 
@@ -135,6 +137,15 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
         tracing::warn!(%error, "the next start cannot be told to look at the whole database");
     }
     ended
+}
+
+/// Whoever secures the relay after us learns from it which pin that is. A note that cannot be left
+/// keeps nobody from a door that works.
+fn leave_note(config: &Config) {
+    let left = running::runtime_folder().map(|folder| Pins::of(config).leave_in(&folder));
+    if let Some(Err(error)) = left {
+        tracing::warn!(%error, "`doorward relay secure` has only the configuration to go by");
+    }
 }
 
 /// Guards the door with a relay that is at its safe level, and leaves it there.

@@ -28,6 +28,7 @@ mod fuzz;
 mod gallery;
 mod gpio;
 mod guarding;
+
 mod liveness;
 mod outage;
 mod outbox;
@@ -36,6 +37,7 @@ mod photos;
 mod recognition;
 mod reenroll;
 mod refusals;
+mod secure;
 mod service;
 mod store;
 mod support;

@@ -11,6 +11,7 @@ pub mod contract;
 pub mod door;
 pub mod emulated;
 pub mod faces;
+pub mod manager;
 pub mod pki;
 pub mod proxy;
 pub mod scenery;
