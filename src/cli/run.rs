@@ -1,19 +1,23 @@
 //! `doorward run`: the service.
 
+use doorward::service::{self, Signals};
+
 use super::{Context, Outcome, logging};
 
 /// Watch the camera and guard the door until stopped.
 ///
-/// Logs to standard error. SIGTERM and SIGINT (Ctrl-C) end it cleanly: the relay is secured,
-/// the broker is told. With --json the log is one JSON object a line.
+/// Logs to standard error. SIGTERM, SIGINT (Ctrl-C) and SIGQUIT end it cleanly: the relay is
+/// secured, the broker is told. SIGHUP does what the command `reload` does. With --json the log is
+/// one JSON object a line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
 impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let signals = Signals::stand()?;
         let config = context.config()?;
         logging::start(&config.log, context.json)?;
-        doorward::service::run(&config)?;
+        service::run(&config, signals)?;
         Ok(Outcome::Done)
     }
 }

@@ -16,6 +16,7 @@ mod dispatcher;
 mod inputs;
 pub mod keeper;
 mod mailbox;
+mod signals;
 pub mod snapshots;
 mod telemetry;
 mod throttle;
@@ -51,6 +52,7 @@ use dispatcher::Dispatcher;
 use inputs::Listening;
 use keeper::{Keeper, Kept, Message, Undelivered};
 use mailbox::Mailbox;
+pub use signals::Signals;
 use snapshots::Snapshots;
 use telemetry::Gauges;
 use watcher::Watcher;
@@ -98,7 +100,7 @@ pub enum ServiceError {
 /// Why the service ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// SIGTERM or SIGINT.
+    /// SIGTERM, SIGINT or SIGQUIT.
     Signal,
     /// The video file or image folder came to its end.
     SourceEnded,
@@ -116,10 +118,11 @@ enum Notice {
 type Notices = UnboundedSender<Notice>;
 
 /// Runs the service until it is told to stop; the relay is at its safe level when this returns.
+/// The handlers of `signals` stand already, and nothing can be released before they do.
 ///
 /// # Errors
 /// What kept it from starting, or made it end.
-pub fn run(config: &Config) -> Result<Ending, ServiceError> {
+pub fn run(config: &Config, signals: Signals) -> Result<Ending, ServiceError> {
     // A second instance must not touch the first one's relay; any other trouble with the lock
     // must not keep the relay from being made safe.
     let lock = InstanceLock::acquire(&config.store.path);
@@ -130,7 +133,7 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
     let relay = relay::open(&config.relay)?;
     let _lock = lock?;
 
-    let ended = guard(config, relay);
+    let ended = guard(config, relay, signals);
     if let Err(ServiceError::Store(error @ StoreError::Damaged(_))) = &ended
         && let Err(error) = recover::mark_suspect(&config.store.path, error)
     {
@@ -149,7 +152,7 @@ fn leave_note(config: &Config) {
 }
 
 /// Guards the door with a relay that is at its safe level, and leaves it there.
-fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError> {
+fn guard(config: &Config, relay: Box<dyn Relay>, signals: Signals) -> Result<Ending, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
     let (store, recovery) = recover::open_or_recover(
         &config.store.path,
@@ -159,6 +162,10 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
     )?;
     if let Some(recovery) = &recovery {
         tracing::error!("{recovery}");
+    }
+    // What follows takes seconds on a slow machine.
+    if signals.ending() {
+        return Ok(Ending::Signal);
     }
     let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;
@@ -170,28 +177,26 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
         .enable_all()
         .build()
         .map_err(|source| ServiceError::System {
-            what: "the signal handling",
+            what: "the supervision",
             source,
         })?;
-    runtime.block_on(supervise(config, relay, (store, recovery), pipeline, clock))
+    runtime.block_on(supervise(
+        config,
+        (relay, signals),
+        (store, recovery),
+        pipeline,
+        clock,
+    ))
 }
 
 /// Starts the threads, waits for a reason to end, and ends them.
 async fn supervise(
     config: &Config,
-    relay: Box<dyn Relay>,
+    (relay, mut signals): (Box<dyn Relay>, Signals),
     (store, recovery): (Store, Option<Recovery>),
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
 ) -> Result<Ending, ServiceError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let handler = |source| ServiceError::System {
-        what: "the signal handling",
-        source,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
-
     let stop = Arc::new(AtomicBool::new(false));
     let (notices, mut noticed) = tokio::sync::mpsc::unbounded_channel();
     let (to_keeper, messages) = mpsc::channel();
@@ -238,6 +243,11 @@ async fn supervise(
     keeper.set_snapshots(snapshots);
     if let Some(pump) = &pump {
         keeper.on_reload(Box::new(pump.reloader()));
+    }
+    // Rules and people are looked at all the time; only the broker's files wait for a word.
+    match &pump {
+        Some(pump) => signals.on_hangup(pump.reloader()),
+        None => signals.on_hangup(|| {}),
     }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {
@@ -303,8 +313,7 @@ async fn supervise(
     );
     notify_systemd(sd_notify::NotifyState::Ready);
     let ended = tokio::select! {
-        _ = terminate.recv() => Ok(Ending::Signal),
-        _ = interrupt.recv() => Ok(Ending::Signal),
+        () = signals.ended() => Ok(Ending::Signal),
         notice = noticed.recv() => match notice {
             Some(Notice::SourceEnded) => Ok(Ending::SourceEnded),
             Some(Notice::Died(thread, error)) => Err(error.unwrap_or(ServiceError::Panicked(thread))),

@@ -39,6 +39,7 @@ mod reenroll;
 mod refusals;
 mod secure;
 mod service;
+mod signals;
 mod store;
 mod support;
 mod tls;
