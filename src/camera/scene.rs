@@ -10,7 +10,7 @@ use std::time::Duration;
 use opencv::core::Mat;
 
 use super::background::Background;
-use super::health::{Health, Measures, News};
+use super::health::{Health, Measures, News, SILENCE};
 use super::motion::MotionGate;
 use super::thumbnail::Thumbnail;
 use crate::clock::Tick;
@@ -87,6 +87,12 @@ impl SceneWatch {
     pub fn face_in_view(&mut self, captured: Tick) {
         self.face = Some(captured);
         self.gate.hold(captured);
+    }
+
+    /// Whether no frame has come for so long that it is an alarm.
+    #[must_use]
+    pub fn is_silent(&self, now: Tick) -> bool {
+        now.since(self.health.heard()) >= SILENCE
     }
 
     /// Says that no frame came; `cause` is what the camera's thread last complained of.

@@ -301,6 +301,7 @@ impl Config {
             store.min_free_mib,
             1..=1_000_000,
         )?;
+        range(refuse, "store.stuck_s", store.stuck_s, 10..=3600)?;
         range(refuse, "audit.keep_days", audit.keep_days, 0..=36_500)?;
         range(
             refuse,

@@ -17,6 +17,8 @@ pub struct StoreConfig {
     pub backup_every_h: u32,
     /// Free space below which an alarm is raised, in MiB.
     pub min_free_mib: u32,
+    /// How long the disk may take for one thing before the watchdog is not fed any more, in seconds.
+    pub stuck_s: u32,
 }
 
 impl Default for StoreConfig {
@@ -26,6 +28,7 @@ impl Default for StoreConfig {
             backup: None,
             backup_every_h: 24,
             min_free_mib: 100,
+            stuck_s: 120,
         }
     }
 }

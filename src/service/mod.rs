@@ -18,8 +18,10 @@ pub mod keeper;
 mod mailbox;
 mod signals;
 pub mod snapshots;
+mod systemd;
 mod telemetry;
 mod throttle;
+pub mod watchdog;
 mod watcher;
 
 use std::sync::Arc;
@@ -54,7 +56,9 @@ use keeper::{Keeper, Kept, Message, Undelivered};
 use mailbox::Mailbox;
 pub use signals::Signals;
 use snapshots::Snapshots;
+use systemd::Status;
 use telemetry::Gauges;
+use watchdog::{Signs, Watchdog};
 use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
@@ -201,7 +205,8 @@ async fn supervise(
     let (notices, mut noticed) = tokio::sync::mpsc::unbounded_channel();
     let (to_keeper, messages) = mpsc::channel();
 
-    let to_tell = to_keeper.clone();
+    let (signs, status) = (Signs::default(), Status::default());
+    let (to_tell, broker) = (to_keeper.clone(), status.clone());
     let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
     let mut certificates = Certificates::new(None);
     let pump = match &config.mqtt {
@@ -210,7 +215,7 @@ async fn supervise(
             certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
             Some(mqtt::spawn(settings, move |event| match event {
                 PumpEvent::Received(incoming) => mailbox.put(incoming),
-                event => tell_status(&event, &to_tell),
+                event => tell_status(&event, &to_tell, &broker),
             })?)
         }
         None => None,
@@ -240,6 +245,7 @@ async fn supervise(
     let mut keeper = Keeper::new(config, store, relay, panel, Arc::clone(&clock), waker())?;
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     keeper.set_second(second);
+    keeper.set_signs(signs.clone());
     keeper.set_snapshots(snapshots);
     if let Some(pump) = &pump {
         keeper.on_reload(Box::new(pump.reloader()));
@@ -291,6 +297,7 @@ async fn supervise(
         motion_gate: config.camera.motion_gate,
         keeper: to_keeper.clone(),
         stop: Arc::clone(&stop),
+        signs: signs.clone(),
     };
     let watcher = start("vision", &notices, move || watcher.run())?;
     let mut archivist = Archivist::new(config)?;
@@ -311,8 +318,11 @@ async fn supervise(
         door = config.door.name,
         "ready"
     );
-    notify_systemd(sd_notify::NotifyState::Ready);
+    systemd::notify(sd_notify::NotifyState::Ready);
+    let stuck = Duration::from_secs(config.store.stuck_s.into());
+    let mut watchdog = Watchdog::new(signs, Arc::clone(&clock), stuck, status);
     let ended = tokio::select! {
+        never = watchdog.watch() => match never {},
         () = signals.ended() => Ok(Ending::Signal),
         notice = noticed.recv() => match notice {
             Some(Notice::SourceEnded) => Ok(Ending::SourceEnded),
@@ -320,7 +330,7 @@ async fn supervise(
             None => Err(ServiceError::Panicked("supervisor")),
         },
     };
-    notify_systemd(sd_notify::NotifyState::Stopping);
+    systemd::notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping");
 
     // Vision first, so that no new claim comes; then the door; then the broker. The camera's
@@ -454,7 +464,7 @@ fn start<T: Send + 'static>(
 
 /// Shows in `systemctl status`, and at the door, whether the broker hears us; the keeper hears
 /// of what it refuses. The keeper only goes away when the service ends.
-fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
+fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>, told: &Status) {
     let (online, status) = match event {
         PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
@@ -475,12 +485,5 @@ fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
         PumpEvent::Delivered { .. } | PumpEvent::Received(_) => return,
     };
     let _ = keeper.send(Message::Online(online));
-    notify_systemd(sd_notify::NotifyState::Status(&status));
-}
-
-/// Outside systemd there is nobody to be told, and that is fine.
-fn notify_systemd(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd could not be notified");
-    }
+    told.broker(status);
 }

@@ -12,6 +12,7 @@ use opencv::core::Mat;
 
 use super::ServiceError;
 use super::keeper::Message;
+use super::watchdog::Signs;
 use crate::camera::health::News;
 use crate::camera::{FrameSlot, SceneWatch};
 use crate::clock::{Clock, Tick};
@@ -35,6 +36,7 @@ pub(super) struct Watcher {
     pub(super) motion_gate: bool,
     pub(super) keeper: Sender<Message>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) signs: Signs,
 }
 
 impl Watcher {
@@ -50,13 +52,25 @@ impl Watcher {
             let now = self.clock.tick();
             if checked.is_none_or(|at| now.since(at) >= REFRESH) {
                 checked = Some(now);
-                if self.refresh(&mut revision, &mut gallery)? {
+                self.signs.vision_reads.mark(now);
+                let changed = self.refresh(&mut revision, &mut gallery)?;
+                self.signs.vision_reads.rest();
+                let read = self.clock.tick();
+                if read.since(now) >= REFRESH {
+                    // A disk that was slow is no fault of vision's.
+                    self.signs.vision.mark(read);
+                }
+                if changed {
                     self.pipeline.gallery_changed(&gallery);
                 }
             }
             let Some(taken) = self.slot.take_newer(last, &mut frame, REFRESH) else {
                 let cause = self.slot.complaint();
-                self.tell_alarms(scene.silence(cause.as_deref(), self.clock.tick()));
+                let now = self.clock.tick();
+                self.tell_alarms(scene.silence(cause.as_deref(), now));
+                if scene.is_silent(now) {
+                    self.signs.vision.mark(now);
+                }
                 continue;
             };
             last = taken.number;
@@ -65,6 +79,7 @@ impl Watcher {
                 .map_err(VisionError::from)?;
             self.tell_alarms(seen.news);
             if !seen.wanted {
+                self.signs.vision.mark(self.clock.tick());
                 continue;
             }
             let look = self.pipeline.look(&frame, &gallery, taken.captured)?;
@@ -80,6 +95,7 @@ impl Watcher {
             for report in look.reports {
                 self.tell(message(report, |member| gallery.member(member).cloned()));
             }
+            self.signs.vision.mark(self.clock.tick());
         }
         Ok(())
     }

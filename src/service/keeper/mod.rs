@@ -36,6 +36,7 @@ use crate::gpio::relay::Relay;
 use crate::mqtt::Incoming;
 use crate::presentation::Claim;
 use crate::service::snapshots::Snapshots;
+use crate::service::watchdog::Signs;
 use crate::store::recover::Recovery;
 use crate::store::{Along, Site, Store, StoreError};
 use commands::Commands;
@@ -124,6 +125,7 @@ pub struct Keeper {
     relay: Box<dyn Relay>,
     /// Does what the first one does.
     second: Option<Box<dyn Relay>>,
+    signs: Signs,
     panel: Option<Panel>,
     clock: Arc<dyn Clock>,
     clock_watch: ClockWatch,
@@ -188,6 +190,7 @@ impl Keeper {
             journal: Journal::new(store, committed),
             relay,
             second: None,
+            signs: Signs::default(),
             panel,
             clock,
             clock_watch: ClockWatch::default(),
@@ -220,6 +223,11 @@ impl Keeper {
     /// From now on this relay follows.
     pub fn set_second(&mut self, second: Option<Box<dyn Relay>>) {
         self.second = second;
+    }
+
+    /// From now on it leaves its signs of life here; it owns the relay, too.
+    pub fn set_signs(&mut self, signs: Signs) {
+        self.signs = signs;
     }
 
     /// From now on pictures can be asked for.
@@ -274,6 +282,9 @@ impl Keeper {
     #[must_use]
     pub fn run(mut self, messages: &Receiver<Message>) -> Kept {
         loop {
+            let now = self.clock.tick();
+            self.signs.latch.beat.mark(now);
+            self.signs.guard.mark(now);
             match messages.recv_timeout(self.patience()) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => self.told(message),
