@@ -16,7 +16,8 @@ impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let signals = Signals::stand()?;
         let config = context.config()?;
-        logging::start(&config.log, context.json)?;
+        // Dropped last: what was logged is written by then.
+        let _log = logging::start(&config.log, context.json)?;
         service::run(&config, signals)?;
         Ok(Outcome::Done)
     }

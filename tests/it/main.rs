@@ -28,6 +28,7 @@ mod fuzz;
 mod gallery;
 mod gpio;
 mod guarding;
+mod hangs;
 
 mod liveness;
 mod outage;
