@@ -251,8 +251,10 @@ async fn supervise(
     let slot = Arc::new(FrameSlot::default());
     let (snapshots, photographer) = Snapshots::new(config, &slot, &clock, waker())?;
     let reload = |pump: &mqtt::PumpHandle| -> Errand { Box::new(pump.reloader()) };
-    if let Some(pump) = &pump {
-        signals.on_hangup(pump.reloader());
+    // Rules and people are looked at all the time; only the broker's files wait for a word.
+    match &pump {
+        Some(pump) => signals.on_hangup(pump.reloader()),
+        None => signals.on_hangup(|| {}),
     }
     if let Some(photographer) = photographer {
         start("snapshots", &notices, move || {

@@ -233,19 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn vision_that_waits_for_the_disk_is_given_the_disks_time() {
+    fn a_reader_that_waits_for_the_disk_is_given_the_disks_time() {
         let waiting = Vitals {
-            vision: at(900.0),
             reader_since: Some(at(900.0)),
             ..vitals()
         };
         assert_eq!(waiting.judge(STUCK), None);
         assert_eq!(waiting.judge(Duration::from_secs(100)), Some(Unwell::Disk));
-        let done = Vitals {
-            reader_since: None,
-            ..waiting
+        let blind = Vitals {
+            vision: at(900.0),
+            ..vitals()
         };
-        assert_eq!(done.judge(STUCK), Some(Unwell::Vision));
+        assert_eq!(blind.judge(STUCK), Some(Unwell::Vision));
     }
 
     #[test]

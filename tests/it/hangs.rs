@@ -101,9 +101,8 @@ fn a_stopped_process_starves_the_watchdog_and_the_relay_ends_secured() {
     });
     service.signal(Signal::STOP);
     manager.starved(WATCHDOG);
-    // What systemd does then: a deadly signal, one to go on with, and ExecStopPost.
-    service.signal(Signal::ABORT);
-    service.signal(Signal::CONT);
+    // What systemd does then: WatchdogSignal and ExecStopPost.
+    service.signal(Signal::KILL);
     assert!(!service.wait().success());
     let secured = manager.secure(&door);
     assert!(secured.status.success());
