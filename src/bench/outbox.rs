@@ -8,13 +8,14 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::{BenchError, Spread, process};
-use crate::clock::Timestamp;
+use crate::clock::{SystemClock, Timestamp};
 use crate::config::{Config, Protocol};
 use crate::event::chain::ChainHash;
 use crate::event::wire::{Qos, QosPolicy};
@@ -244,7 +245,7 @@ struct Sender {
 impl Sender {
     fn start(config: PumpConfig) -> Result<Self, BenchError> {
         let (send, events) = mpsc::channel();
-        let pump = mqtt::spawn(config, move |event| {
+        let pump = mqtt::spawn(config, Arc::new(SystemClock::new()), move |event| {
             // Whoever measured has what it needs when it no longer listens.
             let _ = send.send((Instant::now(), event));
         })?;

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
@@ -21,6 +21,7 @@ use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{PumpConfig, Subscription};
 use super::version;
+use crate::clock::Tick;
 use crate::config::Protocol;
 use crate::event::wire::{Availability, Qos};
 
@@ -46,7 +47,7 @@ pub(super) struct Link {
 pub(super) struct End {
     pub ended: Ended,
     /// Since when the broker had accepted it, if it did.
-    pub connected: Option<Instant>,
+    pub connected: Option<Tick>,
 }
 
 pub(super) enum Ended {
@@ -62,7 +63,8 @@ impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
         self.config.refresh();
-        let resumable = match self.session.lock().begin() {
+        let now = self.session.now().tick;
+        let resumable = match self.session.lock().begin(now) {
             Ok(resumable) => resumable,
             Err(error) => {
                 return End {
@@ -131,7 +133,7 @@ pub(super) struct Live<'a> {
     /// Something was answered: there may be room for more.
     pub progress: Notify,
     /// Since when the broker accepts us.
-    pub connected: RefCell<Option<Instant>>,
+    pub connected: RefCell<Option<Tick>>,
     /// The broker has said yes, also if only to be left again.
     accepted: Cell<bool>,
     start: Start,
@@ -181,12 +183,13 @@ impl Live<'_> {
         if self.start == Start::Clear {
             return Ok(false);
         }
+        let now = self.session.now().tick;
         let mut ledger = self.session.lock();
         if self.start == Start::Fresh && self.config.protocol == Protocol::V5 {
             ledger.found_session()?;
             return Ok(false);
         }
-        if !ledger.admit(limits) {
+        if !ledger.admit(limits, now) {
             warn!(
                 target: "doorward::mqtt",
                 "the broker now allows less than the messages under way need; they are sent anew and may arrive twice"
@@ -203,7 +206,7 @@ impl Live<'_> {
         }
         ledger.announce(&self.config.wire.availability(Availability::Online))?;
         drop(ledger);
-        self.connected.replace(Some(Instant::now()));
+        self.connected.replace(Some(now));
         self.reporter
             .borrow_mut()
             .connected(&self.config.endpoint.to_string(), session_present);
@@ -236,14 +239,15 @@ impl Live<'_> {
 
     /// Takes in what the client saw.
     fn take(&self, seen: Seen) {
+        let now = self.session.now().tick;
         let outcome = match seen {
-            Seen::Acknowledged { pkid, code } => self.session.lock().acknowledged(pkid, code),
+            Seen::Acknowledged { pkid, code } => self.session.lock().acknowledged(pkid, code, now),
             Seen::Received { pkid, code } => {
                 self.progress.notify_one();
-                self.session.lock().received(pkid, code)
+                self.session.lock().received(pkid, code, now)
             }
-            Seen::Completed { pkid } => self.session.lock().completed(pkid),
-            Seen::SentAtMostOnce => self.session.lock().sent_at_most_once(),
+            Seen::Completed { pkid } => self.session.lock().completed(pkid, now),
+            Seen::SentAtMostOnce => self.session.lock().sent_at_most_once(now),
             Seen::Subscribed(answers) => {
                 self.subscribed(answers);
                 None

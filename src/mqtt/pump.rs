@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
@@ -21,6 +21,7 @@ use super::network::Network;
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
+use crate::clock::{Clock, Tick};
 use crate::event::wire::Qos;
 use crate::store::outbox::Outbox;
 
@@ -92,20 +93,28 @@ pub struct Incoming {
 pub(super) enum Stop {
     /// Not at all.
     No,
-    /// Send what is left, say `stopped`, until this instant.
-    By(Instant),
+    /// Send what is left, say `stopped`, until then.
+    By(Tick),
     /// At once, without a word: the broker publishes the will.
     Now,
 }
 
 /// The running pump. Dropping it ends the pump like a crash would; a service that means to
 /// stop calls [`PumpHandle::shutdown`].
-#[derive(Debug)]
 pub struct PumpHandle {
+    clock: Arc<dyn Clock>,
     wake: Arc<Notify>,
     stop: watch::Sender<Stop>,
     credentials: Arc<Credentials>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for PumpHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PumpHandle")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PumpHandle {
@@ -129,7 +138,7 @@ impl PumpHandle {
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
     /// within about `deadline`. What could not be sent stays in the outbox.
     pub fn shutdown(mut self, deadline: Duration) {
-        self.end(Stop::By(Instant::now() + deadline));
+        self.end(Stop::By(self.clock.tick() + deadline));
     }
 
     fn end(&mut self, stop: Stop) {
@@ -154,6 +163,7 @@ impl Drop for PumpHandle {
 /// When the outbox cannot be opened or the thread cannot be started.
 pub fn spawn(
     config: PumpConfig,
+    clock: Arc<dyn Clock>,
     on_event: impl FnMut(PumpEvent) + Send + 'static,
 ) -> Result<PumpHandle, MqttError> {
     let outbox = Outbox::open(&config.database)?;
@@ -179,7 +189,7 @@ pub fn spawn(
     let credentials = Arc::clone(&config.watched);
     let pump = Pump {
         link: connection::Link {
-            session: Shared::new(ledger),
+            session: Shared::new(ledger, Arc::clone(&clock)),
             reporter: Reporter::new(Box::new(on_event)),
             wake: Arc::clone(&wake),
             stopping,
@@ -196,6 +206,7 @@ pub fn spawn(
         })
         .map_err(MqttError::Thread)?;
     Ok(PumpHandle {
+        clock,
         wake,
         stop,
         credentials,
@@ -219,13 +230,14 @@ impl Pump {
                 Ended::Stopped => break,
                 Ended::Rebuild => link.config.retry.first,
                 Ended::Failed(error) => {
-                    let lived = end.connected.map(|since| since.elapsed());
+                    let now = link.session.now().tick;
+                    let lived = end.connected.map(|since| now.since(since));
                     let failure = failure::classify(&error, &link.config.endpoint, lived);
                     if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
                         backoff.reset();
                     }
                     if error.is_too_large() {
-                        let refused = link.session.lock().too_large();
+                        let refused = link.session.lock().too_large(now);
                         refused.into_iter().for_each(|o| link.reporter.ended(o));
                     }
                     // What came in waits in the broker's session and would come again for ever.

@@ -192,10 +192,14 @@ async fn supervise(
         Some(_) => {
             let settings = PumpConfig::from_config(config)?;
             certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
-            Some(mqtt::spawn(settings, move |event| match event {
-                PumpEvent::Received(incoming) => mailbox.put(incoming),
-                event => tell_status(&event, &to_tell),
-            })?)
+            Some(mqtt::spawn(
+                settings,
+                Arc::clone(&clock),
+                move |event| match event {
+                    PumpEvent::Received(incoming) => mailbox.put(incoming),
+                    event => tell_status(&event, &to_tell),
+                },
+            )?)
         }
         None => None,
     };

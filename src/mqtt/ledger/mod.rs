@@ -18,7 +18,7 @@ mod record;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub(super) use flight::{End, Limits, Outcome};
 pub(super) use header::Owner;
@@ -29,6 +29,7 @@ use header::Header;
 use pause::Pause;
 
 use super::dialect;
+use crate::clock::{Tick, Timestamp};
 use crate::config::ResendDup;
 use crate::event::wire::Qos;
 use crate::store::StoreError;
@@ -78,7 +79,7 @@ pub(in crate::mqtt) struct Ledger {
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     incoming: Vec<u16>,
     limits: Option<Limits>,
-    last_progress: Instant,
+    last_progress: Tick,
     /// The broker has answered a message on this connection.
     answered: bool,
     pause: Pause,
@@ -108,7 +109,7 @@ impl Ledger {
             mistaken: None,
             incoming: Vec::new(),
             limits: None,
-            last_progress: Instant::now(),
+            last_progress: Tick::default(),
             answered: false,
             pause: Pause::default(),
             attempts: BTreeMap::new(),
@@ -121,7 +122,7 @@ impl Ledger {
 
     /// Starts over for a new connection: answers are committed, everything else is forgotten,
     /// to be read again from the outbox. Says whether there is a session to resume.
-    pub(in crate::mqtt) fn begin(&mut self) -> Result<bool, StoreError> {
+    pub(in crate::mqtt) fn begin(&mut self, now: Tick) -> Result<bool, StoreError> {
         self.flush()?;
         self.withdraw()?;
         self.handed.clear();
@@ -133,7 +134,7 @@ impl Ledger {
         self.incoming.clear();
         self.limits = None;
         self.largest_at_most_once = 0;
-        self.last_progress = Instant::now();
+        self.last_progress = now;
         self.answered = false;
         Ok(self.header()?.is_some())
     }
@@ -144,7 +145,7 @@ impl Ledger {
     /// A broker may forget a packet id that awaits its release after a while, also while we are
     /// away; a publish that is sent again later than that is a new message to it. One of which
     /// that can be true is marked as possibly double, on the disk first.
-    pub(in crate::mqtt) fn resume(&mut self) -> Result<Option<Resume>, StoreError> {
+    pub(in crate::mqtt) fn resume(&mut self, now: Timestamp) -> Result<Option<Resume>, StoreError> {
         let Some(header) = self.header()? else {
             return Ok(None);
         };
@@ -155,7 +156,7 @@ impl Ledger {
             ResendDup::Auto => !self.drops_repetitions,
         };
         let mut under_way = self.outbox.under_way()?;
-        let now = clock_ms();
+        let now = now.as_millisecond();
         let forgotten = under_way.iter_mut().filter(|under_way| {
             under_way.stage == Stage::Published
                 && under_way.row.qos == Qos::ExactlyOnce
@@ -247,9 +248,9 @@ impl Ledger {
 
     /// Takes note of what the broker allows. False: what is to be resumed does not fit, and
     /// only a new session can carry it.
-    pub(in crate::mqtt) fn admit(&mut self, limits: Limits) -> bool {
+    pub(in crate::mqtt) fn admit(&mut self, limits: Limits, now: Tick) -> bool {
         self.limits = Some(limits);
-        self.last_progress = Instant::now();
+        self.last_progress = now;
         let allowed = self.allowed_bytes(limits);
         self.flights.iter().all(|(pkid, flight)| {
             let fits = flight.bytes <= allowed;
@@ -286,14 +287,14 @@ impl Ledger {
         !self.answered && !self.flights.is_empty()
     }
 
-    /// When the broker last answered anything, while something is outstanding.
-    pub(in crate::mqtt) fn waiting_since(&self) -> Option<Instant> {
-        (self.outstanding() > 0).then_some(self.last_progress)
+    /// For how long the broker has answered nothing, while something is outstanding.
+    pub(in crate::mqtt) fn waited(&self, now: Tick) -> Option<Duration> {
+        (self.outstanding() > 0).then(|| now.since(self.last_progress))
     }
 
     /// True once when a pause that the broker asked for has ended.
-    pub(in crate::mqtt) fn pause_has_ended(&mut self) -> bool {
-        self.pause.has_ended(Instant::now())
+    pub(in crate::mqtt) fn pause_has_ended(&mut self, now: Tick) -> bool {
+        self.pause.has_ended(now)
     }
 
     /// Commits the answers that are known, if they are many: until then their rows are read again
@@ -336,12 +337,6 @@ impl Ledger {
         let bytes = self.outbox.header()?;
         Ok(bytes.and_then(|bytes| Header::read(&bytes, &self.owner)))
     }
-}
-
-/// Milliseconds since 1970, as the outbox counts.
-fn clock_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a broker can be relied on to still hold a packet id that it got then. Not when the

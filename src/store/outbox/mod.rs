@@ -270,19 +270,22 @@ impl Outbox {
 
 fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     match change {
-        Change::Published { row, pkid } => {
+        Change::Published { row, pkid, at } => {
             let known = conn
                 .prepare_cached(
-                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?,
-                        sent_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE seq = ?",
+                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?, sent_at = ? WHERE seq = ?",
                 )?
-                .execute(params![pkid, u8::from(row.qos), row.seq])?;
+                .execute(params![
+                    pkid,
+                    u8::from(row.qos),
+                    at.as_millisecond(),
+                    row.seq
+                ])?;
             if known == 0 {
                 conn.prepare_cached(
                     "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
                                          payload, maybe_dup, expires_at, correlation, stage, pkid, sent_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?,
-                             CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
                 )?
                 .execute(params![
                     row.seq,
@@ -297,6 +300,7 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                     row.expires_at,
                     row.correlation,
                     pkid,
+                    at.as_millisecond(),
                 ])?;
             }
         }

@@ -1,10 +1,10 @@
 //! The sending half of a door: a database, a configuration, a CA, a pump. No camera, no relay.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use doorward::clock::Timestamp;
+use doorward::clock::{SystemClock, Timestamp};
 use doorward::config::{Config, MqttConfig, Protocol};
 use doorward::event::wire::Qos;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
@@ -109,7 +109,7 @@ impl Sender {
         };
         config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
-        let handle = mqtt::spawn(config, move |event| {
+        let handle = mqtt::spawn(config, Arc::new(SystemClock::new()), move |event| {
             let _ = send.send(event);
         });
         Pump {
