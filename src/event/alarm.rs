@@ -37,6 +37,10 @@ pub enum Alarm {
     Outbox,
     /// A certificate expires soon, has expired, or cannot be read again.
     Certificate,
+    /// Another client took this door's place at the broker, or seems to.
+    SessionTaken,
+    /// The broker cannot do what MQTT promises: messages that should arrive once may arrive twice.
+    Broker,
 }
 
 /// How soon somebody should look.
@@ -55,7 +59,7 @@ pub enum Severity {
 
 impl Alarm {
     /// Every alarm, in the order of the catalogue.
-    pub const ALL: [Alarm; 14] = [
+    pub const ALL: [Alarm; 16] = [
         Alarm::CameraFault,
         Alarm::Storage,
         Alarm::SpoofSuspected,
@@ -70,6 +74,8 @@ impl Alarm {
         Alarm::Duress,
         Alarm::Outbox,
         Alarm::Certificate,
+        Alarm::SessionTaken,
+        Alarm::Broker,
     ];
 
     /// Whether somebody may be attacking the door: such an alarm must arrive, and only once.
@@ -77,7 +83,11 @@ impl Alarm {
     pub fn is_attack(self) -> bool {
         matches!(
             self,
-            Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress
+            Alarm::SpoofSuspected
+                | Alarm::Tamper
+                | Alarm::ForcedOpen
+                | Alarm::Duress
+                | Alarm::SessionTaken
         )
     }
 
@@ -91,15 +101,18 @@ impl Alarm {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Alarm::Clock | Alarm::RepeatedDenied | Alarm::ContactFault | Alarm::Certificate => {
-                Severity::Minor
-            }
+            Alarm::Clock
+            | Alarm::RepeatedDenied
+            | Alarm::ContactFault
+            | Alarm::Certificate
+            | Alarm::Broker => Severity::Minor,
             Alarm::CameraFault
             | Alarm::Storage
             | Alarm::Outbox
             | Alarm::HeldOpen
             | Alarm::RexStuck
-            | Alarm::RelayFault => Severity::Major,
+            | Alarm::RelayFault
+            | Alarm::SessionTaken => Severity::Major,
             Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
                 Severity::Critical
             }
@@ -124,6 +137,8 @@ impl Alarm {
             Alarm::Duress => "duress",
             Alarm::Outbox => "outbox",
             Alarm::Certificate => "certificate",
+            Alarm::SessionTaken => "session_taken",
+            Alarm::Broker => "broker",
         }
     }
 }

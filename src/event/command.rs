@@ -127,6 +127,8 @@ pub enum DropReason {
     Limit,
     /// It had become too old to be of use.
     Expired,
+    /// Somebody with access to the door's device asked for it.
+    Asked,
 }
 
 impl DropReason {
@@ -136,6 +138,7 @@ impl DropReason {
         match self {
             DropReason::Limit => "limit",
             DropReason::Expired => "expired",
+            DropReason::Asked => "asked",
         }
     }
 }

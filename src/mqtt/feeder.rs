@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::connection::{Ended, Live};
 use super::dialect::{Client, Unsent};
@@ -25,6 +25,15 @@ const STOP_STEP: Duration = Duration::from_millis(20);
 /// Share of the time to stop that is kept for saying `stopped`.
 const LAST_WORD: u32 = 3;
 
+/// What was found in a quiet moment.
+enum Look {
+    Same,
+    /// There may be more to send.
+    More,
+    /// Somebody has given up the session.
+    Gone,
+}
+
 /// The feeder of one connection.
 pub(super) struct Feeder<'a, C> {
     pub live: &'a Live<'a>,
@@ -34,11 +43,11 @@ pub(super) struct Feeder<'a, C> {
 
 impl<C: Client> Feeder<'_, C> {
     /// Feeds for as long as the connection lives; returns only what makes feeding impossible.
-    pub(super) async fn run(&self) -> LinkError {
+    pub(super) async fn run(&self) -> Ended {
         loop {
             match self.round() {
                 Ok(()) => {}
-                Err(error) => return error,
+                Err(error) => return Ended::Failed(error),
             }
             loop {
                 tokio::select! {
@@ -46,10 +55,12 @@ impl<C: Client> Feeder<'_, C> {
                     () = self.wake.notified() => break,
                     () = tokio::time::sleep(LOOK) => {}
                 }
+                self.live.look_about(self.client);
                 match self.look() {
-                    Ok(true) => break,
-                    Ok(false) => {}
-                    Err(error) => return error,
+                    Ok(Look::More) => break,
+                    Ok(Look::Same) => {}
+                    Ok(Look::Gone) => return Ended::Rebuild,
+                    Err(error) => return Ended::Failed(error),
                 }
             }
         }
@@ -95,7 +106,7 @@ impl<C: Client> Feeder<'_, C> {
 
     /// The quiet half second: commits answers, looks for foreign rows, for the end of a pause,
     /// and for a broker that answers pings but no messages.
-    fn look(&self) -> Result<bool, LinkError> {
+    fn look(&self) -> Result<Look, LinkError> {
         let now = self.live.session.now().tick;
         let mut ledger = self.live.session.lock();
         ledger.flush()?;
@@ -106,7 +117,16 @@ impl<C: Client> Feeder<'_, C> {
             return Err(LinkError::Unresponsive);
         }
         let resumes = ledger.pause_has_ended(now);
-        Ok(ledger.changed_elsewhere()? || resumes)
+        let changed = ledger.changed_elsewhere()?;
+        if changed && ledger.session_is_gone()? {
+            info!(target: "doorward::mqtt", "the session was given up by hand; a new one is made");
+            return Ok(Look::Gone);
+        }
+        Ok(if changed || resumes {
+            Look::More
+        } else {
+            Look::Same
+        })
     }
 
     /// Waits for the stop, then brings the connection down.

@@ -21,6 +21,7 @@ use super::network::Network;
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
+use super::takeover::Takeovers;
 use crate::clock::{Clock, Tick};
 use crate::event::wire::Qos;
 use crate::store::outbox::Outbox;
@@ -41,7 +42,19 @@ pub enum PumpEvent {
     Connected {
         /// Whether it still had our session.
         session_present: bool,
+        /// What it was seen not to do, and what follows.
+        shortcoming: Option<String>,
+        /// MQTT 5: for how many seconds it keeps our session when we are away.
+        session_expiry_s: Option<u32>,
     },
+    /// Another client took our place at the broker, or seems to have; what was under way is sent again,
+    /// marked.
+    TakenOver {
+        /// How that is known, and what to do.
+        detail: String,
+    },
+    /// There was no other client for an hour.
+    Undisturbed,
     /// There is no connection; it is tried again.
     Disconnected {
         /// Why.
@@ -195,6 +208,7 @@ pub fn spawn(
             stopping,
             cleared: false,
             one_by_one: false,
+            takeovers: Takeovers::default(),
             config,
         },
     };
@@ -231,21 +245,31 @@ impl Pump {
                 Ended::Rebuild => link.config.retry.first,
                 Ended::Failed(error) => {
                     let now = link.session.now().tick;
-                    let lived = end.connected.map(|since| now.since(since));
-                    let failure = failure::classify(&error, &link.config.endpoint, lived);
-                    if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
+                    let circumstances = &end.circumstances;
+                    let failure = failure::classify(&error, &link.config.endpoint, circumstances);
+                    if circumstances
+                        .lived
+                        .is_some_and(|lived| lived >= GOOD_CONNECTION)
+                    {
                         backoff.reset();
                     }
                     if error.is_too_large() {
                         let refused = link.session.lock().too_large(now);
                         refused.into_iter().for_each(|o| link.reporter.ended(o));
                     }
+                    let taken = link.taken_over(&error, circumstances);
+                    link.lower_what_is_too_much();
                     // What came in waits in the broker's session and would come again for ever.
-                    let give_up = error.is_unusable_session() || error.is_flooded();
+                    let give_up = error.is_unusable_session() || error.is_flooded() || taken;
                     if give_up && let Err(error) = link.session.lock().forget_session() {
                         warn!(target: "doorward::mqtt", "the unusable session cannot be given up yet: {error}");
                     }
-                    let wait = backoff.next(&failure);
+                    // Whoever took our place may do so again at once: being away for long would be worse.
+                    let wait = if taken {
+                        backoff.soon()
+                    } else {
+                        backoff.next(&failure)
+                    };
                     eager = matches!(failure, Failure::Network(_));
                     link.reporter.disconnected(failure, &detail(&error), wait);
                     wait

@@ -22,7 +22,7 @@ mod throttle;
 mod watcher;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,7 +31,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
+use crate::conditions::Source;
 use crate::config::Config;
+use crate::event::Alarm;
 use crate::event::wire::Lock;
 use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
@@ -188,6 +190,8 @@ async fn supervise(
     let to_tell = to_keeper.clone();
     let mailbox = Mailbox::new(to_keeper.clone(), Arc::clone(&clock));
     let mut certificates = Certificates::new(None);
+    let session_expiry_s = Arc::new(AtomicU32::new(0));
+    let granted = Arc::clone(&session_expiry_s);
     let pump = match &config.mqtt {
         Some(_) => {
             let settings = PumpConfig::from_config(config)?;
@@ -197,7 +201,15 @@ async fn supervise(
                 Arc::clone(&clock),
                 move |event| match event {
                     PumpEvent::Received(incoming) => mailbox.put(incoming),
-                    event => tell_status(&event, &to_tell),
+                    event => {
+                        if let PumpEvent::Connected {
+                            session_expiry_s, ..
+                        } = &event
+                        {
+                            granted.store(session_expiry_s.unwrap_or(0), Ordering::Relaxed);
+                        }
+                        tell_status(&event, &to_tell);
+                    }
                 },
             )?)
         }
@@ -259,6 +271,7 @@ async fn supervise(
         slot: Arc::clone(&slot),
         meter: pipeline.meter(),
         started: clock.tick(),
+        session_expiry_s,
     };
     let _dispatching = start_dispatcher(config, gauges, &clock, &to_keeper, waker(), &notices)?;
     let watcher = Watcher {
@@ -434,8 +447,20 @@ fn start<T: Send + 'static>(
 /// Shows in `systemctl status`, and at the door, whether the broker hears us; the keeper hears
 /// of what it refuses. The keeper only goes away when the service ends.
 fn tell_status(event: &PumpEvent, keeper: &mpsc::Sender<Message>) {
+    let alarm = |alarm, detail| {
+        let _ = keeper.send(Message::Alarm {
+            alarm,
+            source: Source::Broker,
+            detail,
+        });
+    };
     let (online, status) = match event {
-        PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
+        PumpEvent::Connected { shortcoming, .. } => {
+            alarm(Alarm::Broker, shortcoming.clone());
+            (true, "connected to the broker".to_owned())
+        }
+        PumpEvent::TakenOver { detail } => return alarm(Alarm::SessionTaken, Some(detail.clone())),
+        PumpEvent::Undisturbed => return alarm(Alarm::SessionTaken, None),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
         PumpEvent::Rejected {
             seq,

@@ -39,6 +39,7 @@ mod refusals;
 mod service;
 mod store;
 mod support;
+mod takeover;
 mod tls;
 mod trouble;
 mod vision;

@@ -53,6 +53,8 @@ pub(super) trait Client {
     fn publish(&self, row: &Row, now: Timestamp) -> Result<(), Unsent>;
     /// Asks for these topics in one packet.
     fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent>;
+    /// Takes a subscription back.
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent>;
     /// Queues the goodbye ahead of everything else. False: the library is gone already.
     fn disconnect(&self) -> bool;
 }

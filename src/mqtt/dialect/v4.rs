@@ -55,6 +55,7 @@ pub(in crate::mqtt) fn open(
         packet_bytes: packet_limit(config),
         qos: Qos::ExactlyOnce,
         retain: true,
+        session_expiry_s: None,
     };
     (Client(client), Poller { eventloop, limits })
 }
@@ -119,6 +120,10 @@ impl super::Client for Client {
             .iter()
             .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
+    }
+
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent> {
+        self.0.try_unsubscribe(topic.to_owned()).map_err(unsent)
     }
 
     fn disconnect(&self) -> bool {

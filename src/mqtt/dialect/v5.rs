@@ -118,6 +118,10 @@ impl super::Client for Client {
         self.0.try_subscribe_many(filters).map_err(unsent)
     }
 
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent> {
+        self.0.try_unsubscribe(topic.to_owned()).map_err(unsent)
+    }
+
     fn disconnect(&self) -> bool {
         self.0.try_disconnect_now().is_ok()
     }
@@ -180,6 +184,7 @@ impl Poller {
                 _ => Qos::ExactlyOnce,
             },
             retain: properties.and_then(|properties| properties.retain_available) != Some(0),
+            session_expiry_s: properties.and_then(|properties| properties.session_expiry_interval),
         }
     }
 }

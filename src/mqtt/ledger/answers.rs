@@ -33,7 +33,8 @@ impl Ledger {
     ) -> Option<Outcome> {
         let flight = self.flights.get(&pkid);
         if flight.is_some_and(|flight| flight.qos == Qos::ExactlyOnce) {
-            self.mistaken = Some(pkid);
+            self.mistaken.get_or_insert(pkid);
+            self.shortcomings.is_wrong();
             return None;
         }
         match fate::of_message(code) {
@@ -53,6 +54,7 @@ impl Ledger {
         self.last_progress = now;
         self.answered = true;
         self.unanswered.remove(&pkid);
+        self.shortcomings.is_right();
         match fate::of_message(code) {
             Fate::Taken => None,
             Fate::InUse if self.flights.get(&pkid).is_some_and(|flight| flight.resumed) => {
@@ -69,6 +71,10 @@ impl Ledger {
 
     /// PUBCOMP, whatever its code: "not found" means that an earlier release got through.
     pub(in crate::mqtt) fn completed(&mut self, pkid: u16, now: Tick) -> Option<Outcome> {
+        let known = self.flights.contains_key(&pkid);
+        if known {
+            self.shortcomings.has_finished();
+        }
         self.delivered(pkid, now)
     }
 

@@ -139,8 +139,13 @@ impl Ledger {
         }));
         let incoming = session.incoming.clone();
         let header = self.header_with(last_pkid, session.last_puback, incoming);
-        let header = header.write()?;
-        self.outbox.apply(&changes, Some(&header))?;
+        let header = header.write();
+        if self.established {
+            self.outbox.apply(&changes, Some(&header))?;
+        } else {
+            self.outbox.apply_first(&changes, &header)?;
+            self.established = true;
+        }
 
         self.settled.clear();
         self.incoming.clone_from(&session.incoming);

@@ -100,6 +100,11 @@ impl Sender {
         self.start(retry, &[])
     }
 
+    /// A pump with other waits that listens to these topics.
+    pub fn pump_with_for(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
+        self.start(retry, subscriptions)
+    }
+
     fn start(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
         let mut config = PumpConfig::from_config(&self.config).unwrap();
         config.retry = retry;
@@ -153,7 +158,9 @@ impl Pump {
     #[track_caller]
     pub fn connected(&self) -> bool {
         self.next("a connection", |event| match event {
-            PumpEvent::Connected { session_present } => Some(session_present),
+            PumpEvent::Connected {
+                session_present, ..
+            } => Some(session_present),
             _ => None,
         })
     }
