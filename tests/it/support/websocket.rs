@@ -21,11 +21,21 @@ pub struct Browser {
 impl Browser {
     /// Connects; the error is the reason code of CONNACK.
     pub fn connect(pki: &Pki, port: u16, user: Option<(&str, &str)>) -> Result<Self, u8> {
+        Self::connect_as(pki, port, user, "browser")
+    }
+
+    /// The same under this client id.
+    pub fn connect_as(
+        pki: &Pki,
+        port: u16,
+        user: Option<(&str, &str)>,
+        client_id: &str,
+    ) -> Result<Self, u8> {
         let mut browser = Self {
             socket: upgrade(pki, port),
         };
         let mut flags = 0b10; // Clean start.
-        let mut login = text("browser");
+        let mut login = text(client_id);
         if let Some((name, password)) = user {
             flags |= 0b1100_0000;
             login.extend(text(name));
