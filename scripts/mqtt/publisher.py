@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from mqtt.ending import with_parent
+
 CONFIG = """\
 [door]
 site = "chaos"
@@ -43,7 +45,11 @@ class Publisher:
     async def start(self):
         with (self.folder / "publisher.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                preexec_fn=with_parent,
             )
         self._reading = asyncio.create_task(self._read(self._process.stdout))
         if self._order:
