@@ -13,7 +13,7 @@ name = "door"
 path = "doorward.db"
 [mqtt]
 url = "{url}"
-ca_file = "{ca}"
+{trust}
 protocol = "{protocol}"
 # Short, so that a link that passes nothing is noticed.
 keep_alive_s = 5
@@ -28,7 +28,8 @@ class Publisher:
     def __init__(self, program, folder, *, url, ca, protocol, qos, events, retry_ms):
         self.folder = Path(folder)
         self.config = self.folder / "doorward.toml"
-        self.config.write_text(CONFIG.format(url=url, ca=ca, protocol=protocol, qos=qos))
+        trust = "allow_plaintext = true" if ca is None else f'ca_file = "{ca}"'
+        self.config.write_text(CONFIG.format(url=url, trust=trust, protocol=protocol, qos=qos))
         self.database = self.folder / "doorward.db"
         self.connected = False
         self.connections = 0

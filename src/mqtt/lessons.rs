@@ -4,6 +4,7 @@ use tracing::{debug, info, warn};
 
 use super::connection::Link;
 use super::failure::{Circumstances, LinkError};
+use crate::config::Protocol;
 
 impl Link {
     /// Takes note of an end. Never changes what is on record about messages.
@@ -34,9 +35,13 @@ impl Link {
             format!(
                 "another client connected to the broker {broker} with this door's client id ({client}) and took its place; what was under way is sent again, marked as possibly double. Bind client ids to user names at the broker (docs/brokers.md), and give every door its own mqtt.client_id"
             )
-        } else if self.is_wordless(error, circumstances) && self.takeovers.closed(now) {
+        } else if self.is_wordless(error, circumstances)
+            && self
+                .takeovers
+                .closed(now, circumstances.protocol == Protocol::V5)
+        {
             format!(
-                "the broker {broker} has closed two healthy connections without a word: another client may be using this door's client id ({client}), or the broker hangs up over something that it does not allow; what was under way is sent again, marked as possibly double where MQTT has a place for that. Bind client ids to user names at the broker, and look into its log"
+                "the broker {broker} has closed a healthy connection without a word: another client may be using this door's client id ({client}), or the broker hangs up over something that it does not allow; what was under way is sent again, marked as possibly double where MQTT has a place for that. Bind client ids to user names at the broker, and look into its log"
             )
         } else {
             return false;

@@ -2,10 +2,10 @@
 //!
 //! Whoever connects under a client id takes its session; with a clean start the broker throws away what
 //! the session held, and the door that comes back finds an empty one that looks like its own. So
-//! after a takeover nothing of the old session is believed. MQTT 5 brokers tell (0x8E). From the others
-//! comes a TCP connection that is closed without a word, as after a restart of the broker or a cut: it
-//! takes two that the broker itself has closed in good order (over TLS a network cannot feign that),
-//! soon after each other and with the broker there all the time.
+//! after a takeover nothing of the old session is believed. With MQTT 5 a broker can tell (0x8E), and says
+//! so too when it is stopped: one that closes a healthy connection in good order (over TLS a network cannot
+//! feign that) and without a word has no better reason (Mosquitto 2.0). With MQTT 3.1.1 it has: it takes
+//! two, soon after each other and with the broker there all the time.
 //!
 //! Pure: ends of connections and time go in, what to believe comes out.
 
@@ -32,12 +32,12 @@ impl Takeovers {
         self.last = Some(now);
     }
 
-    /// The broker has closed a connection in good order and without a word. Whether a takeover is to be
-    /// suspected.
-    pub(super) fn closed(&mut self, now: Tick) -> bool {
+    /// The broker has closed a connection in good order and without a word, though it `could_tell` why.
+    /// Whether a takeover is to be suspected.
+    pub(super) fn closed(&mut self, now: Tick, could_tell: bool) -> bool {
         self.closed.retain(|at| now.since(*at) < CLOSE);
         self.closed.push_back(now);
-        let suspected = self.closed.len() > 1;
+        let suspected = could_tell || self.closed.len() > 1;
         if suspected {
             self.closed.pop_front();
             self.last = Some(now);
@@ -71,11 +71,15 @@ mod tests {
     #[test]
     fn two_ends_in_a_row_are_suspicious_and_one_is_not() {
         let mut takeovers = Takeovers::default();
-        assert!(!takeovers.closed(at(0)));
-        assert!(!takeovers.closed(at(300)), "too long ago");
-        assert!(takeovers.closed(at(599)) && takeovers.closed(at(600)));
+        assert!(!takeovers.closed(at(0), false));
+        assert!(!takeovers.closed(at(300), false), "too long ago");
+        assert!(takeovers.closed(at(599), false) && takeovers.closed(at(600), false));
         takeovers.explained();
-        assert!(!takeovers.closed(at(601)));
+        assert!(!takeovers.closed(at(601), false));
+        assert!(
+            Takeovers::default().closed(at(0), true),
+            "it could have told"
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn told(pump: &Pump) -> String {
 }
 
 #[test]
-fn mqtt_5_brokers_tell_of_a_takeover_and_the_door_comes_back_at_once() {
+fn with_mqtt_5_every_takeover_is_noticed_and_the_door_comes_back_at_once() {
     let door = Sender::new();
     let broker = Broker::builder(&door.pki).start();
     let door = door.towards(&broker.url());
@@ -48,9 +48,15 @@ fn mqtt_5_brokers_tell_of_a_takeover_and_the_door_comes_back_at_once() {
     let pump = door.pump();
     for round in 1..=3 {
         pump.connected();
+        door.drained(SOON);
         take(&broker, &door.pki);
         let detail = told(&pump);
-        assert!(detail.contains("took its place"), "{detail}");
+        // Mosquitto 2.0 says nothing, later ones do.
+        let noticed = ["took its place", "may be using this door's client id"];
+        assert!(
+            noticed.iter().any(|words| detail.contains(words)),
+            "{detail}"
+        );
         record(&mut store);
         pump.handle.wake();
         wait_for("the event", SOON, || {
@@ -74,12 +80,13 @@ fn with_mqtt_3_1_1_two_in_a_row_are_suspected_and_a_restart_of_the_broker_is_not
     // It is asked again before it is back.
     pump.failure();
     broker.start();
-    for _ in 0..2 {
-        pump.connected();
-        door.drained(SOON);
-        take(&broker, &door.pki);
-        pump.failure();
-    }
+    pump.connected();
+    door.drained(SOON);
+    take(&broker, &door.pki);
+    pump.failure();
+    pump.connected();
+    door.drained(SOON);
+    take(&broker, &door.pki);
     let detail = told(&pump);
     assert!(
         detail.contains("may be using this door's client id"),
