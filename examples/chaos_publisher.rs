@@ -12,11 +12,12 @@
 //! A new process goes on where the database stands, so it may be killed at any instant.
 
 use std::io::BufRead as _;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use doorward::clock::Timestamp;
+use doorward::clock::{SystemClock, Timestamp};
 use doorward::config::Config;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef};
 use doorward::mqtt::{self, PumpConfig, PumpEvent, PumpHandle, Retry};
@@ -74,12 +75,18 @@ impl Publisher {
         let outbox = Outbox::open(&config.store.path)?;
         let under_way = move || outbox.depth().map_or(0, |depth| depth.under_way);
         println!("resuming {}", under_way());
-        let pump = mqtt::spawn(pump, move |event| match event {
-            PumpEvent::Connected { .. } => println!("connected"),
-            PumpEvent::Disconnected { error } => println!("disconnected {} {error}", under_way()),
-            PumpEvent::Rejected { reason, .. } => println!("rejected {reason}"),
-            _ => {}
-        })?;
+        let pump = mqtt::spawn(
+            pump,
+            Arc::new(SystemClock::new()),
+            move |event| match event {
+                PumpEvent::Connected { .. } => println!("connected"),
+                PumpEvent::Disconnected { error } => {
+                    println!("disconnected {} {error}", under_way())
+                }
+                PumpEvent::Rejected { reason, .. } => println!("rejected {reason}"),
+                _ => {}
+            },
+        )?;
         Ok(Self {
             outbox: Outbox::open(&config.store.path)?,
             store,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 
-from mqtt import broker
+from mqtt import broker, ending
 from mqtt.broker import Broker
 
 INFLIGHT = 20
@@ -30,7 +30,9 @@ def ours(binary, server, events, qos):
         binary, "bench", "outbox", "--json", "--broker", server.url(), "--ca", server.ca, "--inflight", INFLIGHT,
         "--events", events, "--paced", PACED, "--qos", qos,
     ]  # fmt: skip
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, check=False, preexec_fn=ending.with_parent
+    )
     if done.returncode != 0:
         sys.exit(f"bench-outbox: doorward failed with exit code {done.returncode}")
     measured = json.loads(done.stdout)
@@ -100,6 +102,7 @@ def main():
     options = parser.parse_args()
     if options.events < 1 or options.rounds < 1:
         parser.error("--events and --rounds must be at least 1")
+    ending.end_in_order()
     with tempfile.TemporaryDirectory(prefix="doorward-bench-outbox-") as folder:
         server = Broker(folder, random.Random(), log="error")
         server.start()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+from mqtt import ending
 from mqtt.run import Run
 
 # Fewer milliseconds, and a broker may not have noticed yet that the old connection is gone.
@@ -92,7 +93,7 @@ def one(options):
     )
     row = None
     try:
-        row = asyncio.run(run.run())
+        row = ending.run(run.run())
     finally:
         if options.keep and (row is None or row["problems"]):
             print(f"chaos: kept {folder}", file=sys.stderr)
@@ -119,9 +120,14 @@ async def row_of(options, gate, protocol, qos, seed):
         more = ["--keep"] if options.keep else []
         process = await asyncio.create_subprocess_exec(
             sys.executable, __file__, "--publisher", options.publisher, "--one", *given, *more,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, preexec_fn=ending.with_parent,
         )  # fmt: skip
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            process.terminate()
+            await process.wait()
+            raise
     if process.returncode == 0:
         row = json.loads(output)
     else:
@@ -172,7 +178,7 @@ def main():
     if options.one:
         one(options)
         return 0
-    return asyncio.run(everything(options))
+    return ending.run(everything(options))
 
 
 if __name__ == "__main__":

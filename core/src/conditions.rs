@@ -45,6 +45,8 @@ pub enum Source {
     Outbox,
     /// The certificates and the other files that `[mqtt]` names.
     Certificates,
+    /// The connection to the broker.
+    Broker,
     /// The last run of the service.
     LastRun,
 }

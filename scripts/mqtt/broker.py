@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from mqtt.ending import with_parent
+
 HOST = "localhost"
 # How long a start or an end may take.
 PATIENCE_S = 20
@@ -56,6 +58,7 @@ class Broker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=with_parent,
             )
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:

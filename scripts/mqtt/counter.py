@@ -19,24 +19,30 @@ RECEIVE_MAXIMUM = 65_535
 class Counter:
     """Everything that arrived, in the order in which it did: (event id, sequence, whether marked)."""
 
-    def __init__(self, server, topic):
+    def __init__(self, server, topic, protocol="5"):
         self.arrived = []
         self.last = time.monotonic()
         self.connected = False
         self._topic = topic
         self._subscribed = threading.Event()
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="counter", protocol=paho.MQTTv5)
-        client.tls_set_context(broker.trust(server.ca))
+        version = {"5": {"protocol": paho.MQTTv5}, "3.1.1": {"protocol": paho.MQTTv311, "clean_session": False}}
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="counter", **version[protocol])
+        if server.ca is not None:
+            client.tls_set_context(broker.trust(server.ca))
         # The shortest that it can do, so that no restart costs more than it must.
         client.reconnect_delay_set(1, 1)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = self._message
-        properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = DAY_S
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        client.connect(broker.HOST, server.port, keepalive=30, clean_start=False, properties=properties)
+        options = {}
+        if protocol == "5":
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = DAY_S
+            properties.ReceiveMaximum = RECEIVE_MAXIMUM
+            options = {"clean_start": False, "properties": properties}
+        host = broker.HOST if server.ca is not None else "127.0.0.1"
+        client.connect(host, server.port, keepalive=30, **options)
         client.loop_start()
         self._client = client
 
@@ -66,7 +72,7 @@ class Counter:
 
     def _message(self, _client, _userdata, message):
         event = json.loads(message.payload)
-        properties = getattr(message.properties, "UserProperty", [])
+        properties = getattr(getattr(message, "properties", None), "UserProperty", [])
         self.arrived.append((event["id"], int(event["sequence"]), MAYBE_DUP in properties))
         self.last = time.monotonic()
 

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from mqtt.ending import with_parent
+
 CONFIG = """\
 [door]
 site = "chaos"
@@ -11,7 +13,7 @@ name = "door"
 path = "doorward.db"
 [mqtt]
 url = "{url}"
-ca_file = "{ca}"
+{trust}
 protocol = "{protocol}"
 # Short, so that a link that passes nothing is noticed.
 keep_alive_s = 5
@@ -26,7 +28,8 @@ class Publisher:
     def __init__(self, program, folder, *, url, ca, protocol, qos, events, retry_ms):
         self.folder = Path(folder)
         self.config = self.folder / "doorward.toml"
-        self.config.write_text(CONFIG.format(url=url, ca=ca, protocol=protocol, qos=qos))
+        trust = "allow_plaintext = true" if ca is None else f'ca_file = "{ca}"'
+        self.config.write_text(CONFIG.format(url=url, trust=trust, protocol=protocol, qos=qos))
         self.database = self.folder / "doorward.db"
         self.connected = False
         self.connections = 0
@@ -43,7 +46,11 @@ class Publisher:
     async def start(self):
         with (self.folder / "publisher.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                preexec_fn=with_parent,
             )
         self._reading = asyncio.create_task(self._read(self._process.stdout))
         if self._order:

@@ -81,6 +81,16 @@ pub enum BenchError {
         /// The broker's word.
         reason: String,
     },
+    /// MQTT 3.1.1: a denial looks like a delivery.
+    #[error(
+        "what was sent to {topic} did not come back: {cause}. MQTT 3.1.1 acknowledges what is denied, so a rate would prove nothing; for the measurement, this client needs the right to publish and to subscribe to doorward-bench/#"
+    )]
+    NothingArrives {
+        /// Where to.
+        topic: String,
+        /// Why that is known.
+        cause: String,
+    },
     /// The broker neither answers nor ends the connection.
     #[error("the broker acknowledged nothing for {0} seconds; the log says more")]
     Silent(u64),

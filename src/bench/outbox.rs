@@ -8,17 +8,19 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::{BenchError, Spread};
-use crate::clock::Timestamp;
+use crate::clock::{SystemClock, Timestamp};
 use crate::config::{Config, Protocol};
 use crate::event::chain::ChainHash;
 use crate::event::wire::{Qos, QosPolicy};
-use crate::event::{Event, Granted, Method, PersonId, PersonRef, Recorded};
+use crate::event::{Class, Event, Granted, Method, PersonId, PersonRef, Recorded};
+use crate::mqtt::request::{Request, RequestError};
 use crate::mqtt::{self, MqttError, PumpConfig, PumpEvent, PumpHandle};
 use crate::process;
 use crate::store::Store;
@@ -27,6 +29,8 @@ use crate::store::Store;
 pub const BASE_TOPIC: &str = "doorward-bench";
 /// Longest silence while something is awaited.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the one message that must come back may take.
+const PROOF: Duration = Duration::from_secs(10);
 /// How long the goodbye to the broker may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 /// How long the broker keeps the session of this measurement, in seconds.
@@ -88,6 +92,7 @@ pub fn measure(
 ) -> Result<Delivery, BenchError> {
     let config = of_its_own(config, folder, plan.qos)?;
     let pump = PumpConfig::from_config(&config)?;
+    prove_that_something_arrives(&config)?;
     let (event, payload_bytes) = synthetic(&config, plan.payload)?;
     let mut store = Store::open(&config.store.path, config.wire())?;
 
@@ -147,6 +152,43 @@ pub fn measure(
         cpu_us_per_event: cpu.as_secs_f64() * 1e6 / events,
         latency: Spread::of(latencies),
     })
+}
+
+/// With MQTT 3.1.1 a message that the broker's rules deny is acknowledged like any other: one is sent
+/// that must come back.
+fn prove_that_something_arrives(config: &Config) -> Result<(), BenchError> {
+    let (Some(mqtt), Some(wire)) = (&config.mqtt, config.wire()) else {
+        return Ok(());
+    };
+    if mqtt.protocol != Protocol::V311 {
+        return Ok(());
+    }
+    let topic = wire.topic(Class::Access);
+    let payload = Uuid::now_v7().as_bytes().to_vec();
+    let request = Request {
+        command_topic: topic.clone(),
+        result_topic: topic.clone(),
+        correlation: Vec::new(),
+        payload: payload.clone(),
+        expiry_s: SESSION_S,
+        timeout: PROOF,
+    };
+    match mqtt::request::ask(mqtt, &request, |incoming| incoming.payload == payload) {
+        Ok(_) => Ok(()),
+        Err(RequestError::Mqtt(error)) => Err(error.into()),
+        Err(error @ RequestError::Connection(_)) => Err(BenchError::Interrupted(error.to_string())),
+        Err(error @ RequestError::NotSent { .. }) => {
+            Err(BenchError::NoConnection(error.to_string()))
+        }
+        Err(RequestError::NotAllowed { what, .. }) => Err(BenchError::NothingArrives {
+            topic,
+            cause: format!("the broker does not let this client {what} it"),
+        }),
+        Err(RequestError::NoAnswer { seconds }) => Err(BenchError::NothingArrives {
+            topic,
+            cause: format!("{seconds} s were waited"),
+        }),
+    }
 }
 
 /// The configured broker, with a database, a topic and a client id that are nobody else's.
@@ -245,7 +287,7 @@ struct Sender {
 impl Sender {
     fn start(config: PumpConfig) -> Result<Self, BenchError> {
         let (send, events) = mpsc::channel();
-        let pump = mqtt::spawn(config, move |event| {
+        let pump = mqtt::spawn(config, Arc::new(SystemClock::new()), move |event| {
             // Whoever measured has what it needs when it no longer listens.
             let _ = send.send((Instant::now(), event));
         })?;

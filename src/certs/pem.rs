@@ -129,8 +129,9 @@ pub fn certificates(
         path: path.to_owned(),
         source,
     })?;
-    must_be_pem(what, path, &pem)?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
+    let pem = without_mark(&pem);
+    must_be_pem(what, path, pem)?;
+    let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| damaged(what, path, &error))?;
     if certificates.is_empty() {
@@ -138,8 +139,14 @@ pub fn certificates(
             item: "certificate",
             what,
             path: path.to_owned(),
-            hint: if contains(&pem, b"PRIVATE KEY-----") {
+            hint: if contains(pem, b"PRIVATE KEY-----") {
                 "; it holds a private key"
+            } else if contains(pem, b"BEGIN TRUSTED CERTIFICATE") {
+                "; it holds OpenSSL's TRUSTED CERTIFICATE, which others cannot read: write it out with `openssl x509 -in FILE -out NEW`"
+            } else if contains(pem, b"BEGIN PKCS7") || contains(pem, b"BEGIN CMS") {
+                "; it holds a bundle of PKCS #7: write it out with `openssl pkcs7 -print_certs -in FILE -out NEW`"
+            } else if contains(pem, b"BEGIN CERTIFICATE REQUEST") {
+                "; it holds a request for one, which a CA must sign first"
             } else {
                 ""
             },
@@ -154,22 +161,37 @@ pub fn certificates(
 /// When there is none, or others may read it.
 pub fn private_key(what: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
     let pem = secret(what, path)?;
-    must_be_pem(what, path, &pem)?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => FileError::Empty {
-            item: "private key",
-            what,
-            path: path.to_owned(),
-            hint: if contains(&pem, b"BEGIN ENCRYPTED PRIVATE KEY") {
-                "; it is encrypted, and a service cannot ask for its password: write it out with `openssl pkey`"
-            } else if contains(&pem, b"BEGIN CERTIFICATE") {
+    let pem = without_mark(&pem);
+    must_be_pem(what, path, pem)?;
+    let empty = |hint| FileError::Empty {
+        item: "private key",
+        what,
+        path: path.to_owned(),
+        hint,
+    };
+    // The traditional form says so in lines of its own, which would be taken for damage.
+    if contains(pem, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(pem, b"Proc-Type: 4,ENCRYPTED") {
+        return Err(empty(
+            " that can be read; it is encrypted, and a service cannot ask for its password: write it out with `openssl pkey`",
+        ));
+    }
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            empty(if contains(pem, b"BEGIN CERTIFICATE") {
                 "; it holds a certificate"
             } else {
                 ""
-            },
-        },
+            })
+        }
         error => damaged(what, path, &error),
     })
+}
+
+/// Without the mark that some editors put before text in UTF-8; nobody sees it, and it is part of
+/// nothing.
+#[must_use]
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 fn damaged(what: &'static str, path: &Path, error: &rustls::pki_types::pem::Error) -> FileError {

@@ -271,12 +271,10 @@ fn request(
     valid: u32,
 ) -> Request {
     let result_topic = wire.topic(Class::Result);
-    let (operator, id) = (&claims.iss, &claims.jti);
     Request {
         command_topic: wire.command_topic(),
-        response_topic: format!("{result_topic}/{operator}/{id}"),
         result_topic,
-        correlation: id.as_bytes().to_vec(),
+        correlation: claims.jti.as_bytes().to_vec(),
         payload: token.into_bytes(),
         expiry_s: valid,
         timeout: Duration::from_secs(timeout.into()),

@@ -216,7 +216,7 @@ pub enum TlsVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResendDup {
-    /// Yes, unless the broker tells a version that is known to drop such messages.
+    /// No, until the broker tells a version that is known not to drop such messages.
     Auto,
     /// Yes, as the standard demands.
     Always,

@@ -43,15 +43,6 @@ struct Rule {
     retain: bool,
 }
 
-impl Rule {
-    fn once(topic: String) -> Self {
-        Self {
-            topic,
-            retain: false,
-        }
-    }
-}
-
 /// For Mosquitto's `acl_file`.
 ///
 /// # Errors
@@ -130,20 +121,12 @@ fn grants<'a>(channels: &[Channel], clients: &'a Clients) -> Result<Vec<Grant<'a
             })
             .collect()
     };
-    // Operators choose where they are answered, below this.
-    let results = |rules: &mut Vec<Rule>| {
-        let result = used
-            .iter()
-            .find(|channel| channel.carries == Carries::CommandResult);
-        rules.extend(result.map(|result| Rule::once(format!("{}/#", result.topic))));
-    };
     let seen = |channel: &Channel| {
         channel.direction == Direction::Sends && channel.carries != Carries::CommandResult
     };
 
     let mut grants = Vec::new();
-    let mut publish = rules(&|channel| channel.direction == Direction::Sends);
-    results(&mut publish);
+    let publish = rules(&|channel| channel.direction == Direction::Sends);
     grants.push(Grant {
         user: &clients.door,
         who: "The door.",
@@ -151,8 +134,7 @@ fn grants<'a>(channels: &[Channel], clients: &'a Clients) -> Result<Vec<Grant<'a
         subscribe: rules(&|channel| channel.direction == Direction::Receives),
     });
     for user in &clients.operators {
-        let mut subscribe = rules(&|channel| channel.direction == Direction::Sends);
-        results(&mut subscribe);
+        let subscribe = rules(&|channel| channel.direction == Direction::Sends);
         grants.push(Grant {
             user,
             who: "An operator: looks on, and sends signed commands.",

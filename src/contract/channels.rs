@@ -236,7 +236,7 @@ pub fn channels(config: &Config, wire: &Wire) -> Vec<Channel> {
                 Class::Result,
                 Carries::CommandResult,
                 "application/json",
-                "What became of commands, with the correlation data of each; or on the response topic that a command names below it.",
+                "What became of commands, each with the command's id and, with MQTT 5, its correlation data.",
             )
         },
         version("brokerVersion", "$SYS/broker/version"),

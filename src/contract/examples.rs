@@ -131,6 +131,7 @@ pub(super) fn telemetry() -> Value {
         },
         cpu_celsius: Some(51.2),
         memory_bytes: Some(163_577_856),
+        session_expiry_s: Some(604_800),
         outbox: OutboxGauge {
             queued: 2,
             under_way: 1,
@@ -317,6 +318,10 @@ fn events() -> Vec<Event> {
             class: Class::Telemetry,
             reason: DropReason::Limit,
             messages: 1_440,
+        },
+        Event::DeliveryQosSet {
+            qos: 1,
+            messages: 12,
         },
         Event::RecordPruned {
             through_seq: 900,

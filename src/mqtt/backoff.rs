@@ -27,15 +27,23 @@ impl Backoff {
         self.waits = waits(self.retry);
     }
 
+    /// The wait before the next attempt after something that passes.
+    pub(super) fn soon(&mut self) -> Duration {
+        let wait = self.waits.next().unwrap_or(self.retry.longest);
+        wait.clamp(self.retry.first, self.retry.longest)
+    }
+
     /// The wait before the next attempt. What a person must repair is asked for at the slow
     /// end from the beginning.
     pub(super) fn next(&mut self, failure: &Failure) -> Duration {
-        let wait = match failure {
-            Failure::Configuration(_) => slowest(self.retry).build().next(),
-            Failure::Network(_) | Failure::Storage(_) | Failure::Defect(_) => self.waits.next(),
-        };
-        wait.unwrap_or(self.retry.longest)
-            .clamp(self.retry.first, self.retry.longest)
+        match failure {
+            Failure::Configuration(_) => slowest(self.retry)
+                .build()
+                .next()
+                .unwrap_or(self.retry.longest)
+                .clamp(self.retry.first, self.retry.longest),
+            Failure::Network(_) | Failure::Storage(_) | Failure::Defect(_) => self.soon(),
+        }
     }
 }
 

@@ -6,26 +6,33 @@
 //! packet unsent that is recorded as sent: the client's event loop, and the feeder.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::dialect::{Client, Poller, Seen, Start, v4, v5};
-use super::failure::LinkError;
+use super::failure::{Circumstances, LinkError};
 use super::feeder::Feeder;
-use super::ledger::{Limits, Outcome};
+use super::inquiry::{Inquiry, Step};
+use super::ledger::{End as Fate, Limits, Outcome};
 use super::pump::{Incoming, Stop};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{PumpConfig, Subscription};
+use super::takeover::Takeovers;
 use super::version;
+use crate::clock::Tick;
 use crate::config::Protocol;
 use crate::event::wire::{Availability, Qos};
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// How long further answers are waited for after one that makes no sense: they show whether the broker
+/// answers all of them so.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// Everything that outlives one connection.
 pub(super) struct Link {
@@ -40,13 +47,15 @@ pub(super) struct Link {
     /// hang up in one breath, and the client drops what it read together with the end: packets are
     /// read one by one until an answer gets through.
     pub one_by_one: bool,
+    /// Other clients with our client id.
+    pub takeovers: Takeovers,
 }
 
 /// How a connection ended.
 pub(super) struct End {
     pub ended: Ended,
-    /// Since when the broker had accepted it, if it did.
-    pub connected: Option<Instant>,
+    /// What is known about it beside its error.
+    pub circumstances: Circumstances,
 }
 
 pub(super) enum Ended {
@@ -62,12 +71,13 @@ impl Link {
     /// Connects and serves until the end. Failures are for the caller to name and to report.
     pub(super) async fn run(&mut self) -> End {
         self.config.refresh();
-        let resumable = match self.session.lock().begin() {
+        let now = self.session.now().tick;
+        let resumable = match self.session.lock().begin(now) {
             Ok(resumable) => resumable,
             Err(error) => {
                 return End {
                     ended: Ended::Failed(error.into()),
-                    connected: None,
+                    circumstances: Circumstances::new(self.config.protocol),
                 };
             }
         };
@@ -76,8 +86,9 @@ impl Link {
             (false, Protocol::V311, false) => Start::Clear,
             (false, ..) => Start::Fresh,
         };
-        let (config, session, one_by_one) = (&self.config, &self.session, self.one_by_one);
-        let end = match self.config.protocol {
+        let one_by_one = self.one_by_one;
+        let (config, session) = (&self.config, &self.session);
+        let mut end = match self.config.protocol {
             Protocol::V5 => {
                 let (client, poller) = v5::open(config, session, start, one_by_one);
                 self.serve(client, poller, start).await
@@ -87,8 +98,14 @@ impl Link {
                 self.serve(client, poller, start).await
             }
         };
-        let failed = matches!(end.ended, Ended::Failed(_)) && end.connected.is_some();
-        self.one_by_one = failed && self.session.lock().unheard();
+        if let Ended::Failed(error) = &end.ended {
+            if end.circumstances.lived.is_some() {
+                let unheard = self.session.lock().unheard();
+                end.circumstances.unread = unheard && !one_by_one;
+                self.one_by_one = unheard;
+            }
+            self.learn(error, &end.circumstances);
+        }
         end
     }
 
@@ -100,6 +117,10 @@ impl Link {
             progress: Notify::new(),
             connected: RefCell::new(None),
             accepted: Cell::new(false),
+            refused: Cell::new(false),
+            subscribing: RefCell::default(),
+            inquiry: RefCell::default(),
+            takeovers: RefCell::new(&mut self.takeovers),
             start,
             cleared: RefCell::new(&mut self.cleared),
         };
@@ -110,16 +131,19 @@ impl Link {
         };
         let ended = tokio::select! {
             ended = live.drive(&client, &mut poller) => ended,
-            error = feeder.run() => Ended::Failed(error),
+            ended = feeder.run() => ended,
             ended = feeder.run_down(&mut self.stopping) => ended,
             () = self.config.watched.renewed() => Ended::Rebuild,
         };
-        let connected = *live.connected.borrow();
+        let circumstances = live.circumstances();
         let polite = !matches!(ended, Ended::Failed(_)) && live.accepted.get();
         if polite && !matches!(*self.stopping.borrow(), Stop::Now) {
             live.goodbye(&client, &mut poller).await;
         }
-        End { ended, connected }
+        End {
+            ended,
+            circumstances,
+        }
     }
 }
 
@@ -131,9 +155,15 @@ pub(super) struct Live<'a> {
     /// Something was answered: there may be room for more.
     pub progress: Notify,
     /// Since when the broker accepts us.
-    pub connected: RefCell<Option<Instant>>,
+    pub connected: RefCell<Option<Tick>>,
     /// The broker has said yes, also if only to be left again.
     accepted: Cell<bool>,
+    /// The broker has refused a message.
+    refused: Cell<bool>,
+    /// What was subscribed to, a packet each, without an answer.
+    subscribing: RefCell<VecDeque<Vec<Subscription>>>,
+    inquiry: RefCell<Inquiry>,
+    takeovers: RefCell<&'a mut Takeovers>,
     start: Start,
     cleared: RefCell<&'a mut bool>,
 }
@@ -160,7 +190,14 @@ impl Live<'_> {
             } else {
                 self.take(seen);
             }
-            if let Some(pkid) = self.session.lock().mistaken() {
+            let mistaken = self.session.lock().mistaken();
+            if let Some(pkid) = mistaken {
+                let more = async {
+                    while let Ok(seen) = poller.poll().await {
+                        self.take(seen);
+                    }
+                };
+                let _ = tokio::time::timeout(SETTLE, more).await;
                 return Ended::Failed(LinkError::WrongAnswer(pkid));
             }
             if self.session.lock().needs_rebuild() {
@@ -181,12 +218,13 @@ impl Live<'_> {
         if self.start == Start::Clear {
             return Ok(false);
         }
+        let now = self.session.now();
         let mut ledger = self.session.lock();
         if self.start == Start::Fresh && self.config.protocol == Protocol::V5 {
             ledger.found_session()?;
             return Ok(false);
         }
-        if !ledger.admit(limits) {
+        if !ledger.admit(limits, now) {
             warn!(
                 target: "doorward::mqtt",
                 "the broker now allows less than the messages under way need; they are sent anew and may arrive twice"
@@ -202,48 +240,104 @@ impl Live<'_> {
             );
         }
         ledger.announce(&self.config.wire.availability(Availability::Online))?;
+        let shortcoming = ledger.lowered().then(|| shortcoming(self.config.protocol));
         drop(ledger);
-        self.connected.replace(Some(Instant::now()));
-        self.reporter
-            .borrow_mut()
-            .connected(&self.config.endpoint.to_string(), session_present);
+        let granted = limits.session_expiry_s;
+        if let Some(granted) = granted.filter(|granted| *granted < self.config.session_expiry_s) {
+            warn!(
+                target: "doorward::mqtt",
+                granted_s = granted,
+                asked_s = self.config.session_expiry_s,
+                "the broker keeps our session for a shorter time than mqtt.session_expiry_s: after a longer absence messages that were under way may arrive twice, and commands sent meanwhile are lost"
+            );
+        }
+        let kept = match self.config.protocol {
+            Protocol::V5 => Some(granted.unwrap_or(self.config.session_expiry_s)),
+            Protocol::V311 => None,
+        };
+        self.connected.replace(Some(now.tick));
+        self.reporter.borrow_mut().connected(
+            &self.config.endpoint.to_string(),
+            session_present,
+            shortcoming,
+            kept,
+        );
         self.progress.notify_one();
         Ok(true)
     }
 
     /// Asks for our topics, also in a session that had them: the configuration may have changed.
     fn subscribe<C: Client>(&self, client: &C) {
-        let topics = self.topics();
-        if !topics.is_empty() && client.subscribe(&topics).is_err() {
+        let topics = self.config.subscriptions.clone();
+        if topics.is_empty() {
+            return;
+        }
+        if client.subscribe(&topics).is_err() {
             let names: Vec<_> = topics.iter().map(|wanted| wanted.topic.as_str()).collect();
             let topics = names.join(", ");
             self.reporter
                 .borrow_mut()
                 .unsubscribed(&topics, "not valid in MQTT");
+            return;
+        }
+        self.subscribing.borrow_mut().push_back(topics);
+    }
+
+    /// Twice a second, while the connection lives: the question for the broker's version, and whether
+    /// there has been no other client for long enough.
+    pub(super) fn look_about<C: Client>(&self, client: &C) {
+        let Some(since) = *self.connected.borrow() else {
+            return;
+        };
+        let now = self.session.now().tick;
+        if self.takeovers.borrow_mut().is_over(now) {
+            self.reporter.borrow_mut().undisturbed();
+        }
+        let (wanted, idle) = {
+            let ledger = self.session.lock();
+            (ledger.wants_version(), ledger.outstanding() == 0)
+        };
+        let idle = idle && self.subscribing.borrow().is_empty();
+        match self.inquiry.borrow_mut().step(wanted, idle, since, now) {
+            Some(Step::Ask) => {
+                let question = vec![Subscription {
+                    topic: version::TOPIC.to_owned(),
+                    qos: Qos::AtMostOnce,
+                }];
+                if client.subscribe(&question).is_ok() {
+                    self.subscribing.borrow_mut().push_back(question);
+                }
+            }
+            Some(Step::TakeBack) => {
+                let _ = client.unsubscribe(version::TOPIC);
+            }
+            None => {}
         }
     }
 
-    fn topics(&self) -> Vec<Subscription> {
-        let mut topics = self.config.subscriptions.clone();
-        if self.session.lock().wants_version() {
-            topics.push(Subscription {
-                topic: version::TOPIC.to_owned(),
-                qos: Qos::AtMostOnce,
-            });
+    /// What is known about the end of this connection, when it ends now.
+    fn circumstances(&self) -> Circumstances {
+        let now = self.session.now().tick;
+        Circumstances {
+            lived: self.connected.borrow().map(|since| now.since(since)),
+            version_asked: self.inquiry.borrow().is_open(),
+            refused: self.refused.get(),
+            unanswered: self.session.lock().unanswered_topics(),
+            ..Circumstances::new(self.config.protocol)
         }
-        topics
     }
 
     /// Takes in what the client saw.
     fn take(&self, seen: Seen) {
+        let now = self.session.now().tick;
         let outcome = match seen {
-            Seen::Acknowledged { pkid, code } => self.session.lock().acknowledged(pkid, code),
+            Seen::Acknowledged { pkid, code } => self.session.lock().acknowledged(pkid, code, now),
             Seen::Received { pkid, code } => {
                 self.progress.notify_one();
-                self.session.lock().received(pkid, code)
+                self.session.lock().received(pkid, code, now)
             }
-            Seen::Completed { pkid } => self.session.lock().completed(pkid),
-            Seen::SentAtMostOnce => self.session.lock().sent_at_most_once(),
+            Seen::Completed { pkid } => self.session.lock().completed(pkid, now),
+            Seen::SentAtMostOnce => self.session.lock().sent_at_most_once(now),
             Seen::Subscribed(answers) => {
                 self.subscribed(answers);
                 None
@@ -261,7 +355,11 @@ impl Live<'_> {
     }
 
     fn subscribed(&self, answers: Vec<Option<String>>) {
-        for (wanted, refused) in self.topics().iter().zip(answers) {
+        let wanted = self.subscribing.borrow_mut().pop_front();
+        for (wanted, refused) in wanted.unwrap_or_default().iter().zip(answers) {
+            if wanted.topic == version::TOPIC {
+                self.inquiry.borrow_mut().answered();
+            }
             let topic = &wanted.topic;
             match refused {
                 Some(reason) if topic == version::TOPIC => {
@@ -280,22 +378,25 @@ impl Live<'_> {
         let mut wanted = self.config.subscriptions.iter();
         if wanted.any(|wanted| wanted.topic == *topic) {
             self.reporter.borrow_mut().received(message);
-        } else if version::is_told_on(&message.topic) {
-            self.version_told(&message.payload);
+        } else if let Some(node) = version::node_of(&message.topic) {
+            self.inquiry.borrow_mut().heard();
+            // With MQTT 5 what was kept from before is not asked for, and the flag is the sender's.
+            let live = self.config.protocol == Protocol::V5 || !message.retain;
+            self.version_told(node, &message.payload, live);
         } else {
             debug!(target: "doorward::mqtt", topic = message.topic, "not asked for (any more)");
         }
     }
 
-    fn version_told(&self, version: &[u8]) {
+    fn version_told(&self, node: &str, version: &[u8], live: bool) {
         let Some(drops) = version::drops_repetitions(version) else {
             return;
         };
-        match self.session.lock().told(drops) {
+        match self.session.lock().told(node, drops, live) {
             Ok(true) => info!(
                 target: "doorward::mqtt",
                 version = %String::from_utf8_lossy(version),
-                "this broker drops a message that says it is a repetition when it has not seen the first copy; repetitions do not say so from now on"
+                "this broker drops a message that says it is a repetition when it has not seen the first copy; repetitions do not say so"
             ),
             Ok(false) => {}
             // Told again within a minute.
@@ -306,6 +407,9 @@ impl Live<'_> {
     }
 
     pub(super) fn report(&self, outcome: Outcome) {
+        if !matches!(outcome.end, Fate::Delivered) {
+            self.refused.set(true);
+        }
         self.reporter.borrow_mut().ended(outcome);
     }
 
@@ -324,4 +428,17 @@ impl Live<'_> {
             info!(target: "doorward::mqtt", "disconnected");
         }
     }
+}
+
+/// What a broker that does no QoS 2 means, and the way out.
+fn shortcoming(protocol: Protocol) -> String {
+    let way_out = match protocol {
+        Protocol::V311 => {
+            "if the broker speaks MQTT 5, set mqtt.protocol = \"5\", with which it says what it can do; or lower [mqtt.qos]"
+        }
+        Protocol::V5 => "use a broker that does, or lower [mqtt.qos]",
+    };
+    format!(
+        "the broker was seen not to do QoS 2, so messages of QoS 2 go at QoS 1 and may arrive twice, where consumers compare the id; {way_out}. It is tried again once a day"
+    )
 }

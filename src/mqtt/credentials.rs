@@ -277,11 +277,12 @@ impl Loaded {
 
 fn read_password(path: &Path) -> Result<String, MqttError> {
     let bytes = pem::secret("MQTT password file", path)?;
-    let text = String::from_utf8(bytes).map_err(|_| FileError::Damaged {
-        what: "MQTT password file",
-        path: path.to_owned(),
-        cause: "it is not text in UTF-8".to_owned(),
-    })?;
+    let text =
+        String::from_utf8(pem::without_mark(&bytes).to_vec()).map_err(|_| FileError::Damaged {
+            what: "MQTT password file",
+            path: path.to_owned(),
+            cause: "it is not text in UTF-8".to_owned(),
+        })?;
     text.lines()
         .next()
         .filter(|line| !line.is_empty())

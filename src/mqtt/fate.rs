@@ -96,9 +96,7 @@ pub(super) fn of_refusal(code: u8) -> Verdict {
 pub(super) fn of_end(code: u8) -> Verdict {
     use Verdict::{Lasting, Passing, Unnamed};
     match code {
-        0x87 => Lasting(
-            "not authorised; check the broker's rules for this client (a broker that ends connections over a refused subscription needs mqtt.resend_dup = \"always\" or \"never\", since \"auto\" asks for its version)",
-        ),
+        0x87 => Lasting("not authorised; check the broker's rules for this client"),
         0x89 => Passing("it is busy"),
         0x8B => Passing("it is shutting down"),
         0x8D => Passing("it heard nothing from us for too long"),

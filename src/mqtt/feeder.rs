@@ -4,15 +4,16 @@
 //! to the network. It also brings the connection down when the service stops: what is left is
 //! sent, `stopped` goes last, within the time allowed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::connection::{Ended, Live};
 use super::dialect::{Client, Unsent};
 use super::failure::LinkError;
 use super::pump::Stop;
+use crate::clock::Tick;
 use crate::event::wire::Availability;
 
 /// How often rows of another process (the CLI) are looked for.
@@ -24,6 +25,15 @@ const STOP_STEP: Duration = Duration::from_millis(20);
 /// Share of the time to stop that is kept for saying `stopped`.
 const LAST_WORD: u32 = 3;
 
+/// What was found in a quiet moment.
+enum Look {
+    Same,
+    /// There may be more to send.
+    More,
+    /// Somebody has given up the session.
+    Gone,
+}
+
 /// The feeder of one connection.
 pub(super) struct Feeder<'a, C> {
     pub live: &'a Live<'a>,
@@ -33,11 +43,11 @@ pub(super) struct Feeder<'a, C> {
 
 impl<C: Client> Feeder<'_, C> {
     /// Feeds for as long as the connection lives; returns only what makes feeding impossible.
-    pub(super) async fn run(&self) -> LinkError {
+    pub(super) async fn run(&self) -> Ended {
         loop {
             match self.round() {
                 Ok(()) => {}
-                Err(error) => return error,
+                Err(error) => return Ended::Failed(error),
             }
             loop {
                 tokio::select! {
@@ -45,10 +55,12 @@ impl<C: Client> Feeder<'_, C> {
                     () = self.wake.notified() => break,
                     () = tokio::time::sleep(LOOK) => {}
                 }
+                self.live.look_about(self.client);
                 match self.look() {
-                    Ok(true) => break,
-                    Ok(false) => {}
-                    Err(error) => return error,
+                    Ok(Look::More) => break,
+                    Ok(Look::Same) => {}
+                    Ok(Look::Gone) => return Ended::Rebuild,
+                    Err(error) => return Ended::Failed(error),
                 }
             }
         }
@@ -57,17 +69,18 @@ impl<C: Client> Feeder<'_, C> {
     /// Hands over what there is room for.
     fn round(&self) -> Result<(), LinkError> {
         loop {
+            let now = self.live.session.now();
             let mut ledger = self.live.session.lock();
             ledger.flush_many()?;
-            let rows = ledger.next()?;
+            let rows = ledger.next(now)?;
             let mut refused = Vec::new();
             for row in rows {
                 if let Some(reason) = ledger.unsendable(&row) {
                     refused.push(ledger.reject(row, reason));
                     continue;
                 }
-                match self.client.publish(&row) {
-                    Ok(()) => ledger.handed_over(row),
+                match self.client.publish(&row, now.wall) {
+                    Ok(()) => ledger.handed_over(row, now.tick),
                     Err(Unsent::Invalid) => {
                         let reason = "the topic is not a valid MQTT topic".to_owned();
                         refused.push(ledger.reject(row, reason));
@@ -93,19 +106,27 @@ impl<C: Client> Feeder<'_, C> {
 
     /// The quiet half second: commits answers, looks for foreign rows, for the end of a pause,
     /// and for a broker that answers pings but no messages.
-    fn look(&self) -> Result<bool, LinkError> {
+    fn look(&self) -> Result<Look, LinkError> {
+        let now = self.live.session.now().tick;
         let mut ledger = self.live.session.lock();
         ledger.flush()?;
         let patience = SILENCE.max(self.live.config.keep_alive * 2);
         if self.live.connected.borrow().is_some()
-            && ledger
-                .waiting_since()
-                .is_some_and(|since| since.elapsed() > patience)
+            && ledger.waited(now).is_some_and(|waited| waited > patience)
         {
             return Err(LinkError::Unresponsive);
         }
-        let resumes = ledger.pause_has_ended();
-        Ok(ledger.changed_elsewhere()? || resumes)
+        let resumes = ledger.pause_has_ended(now);
+        let changed = ledger.changed_elsewhere()?;
+        if changed && ledger.session_is_gone()? {
+            info!(target: "doorward::mqtt", "the session was given up by hand; a new one is made");
+            return Ok(Look::Gone);
+        }
+        Ok(if changed || resumes {
+            Look::More
+        } else {
+            Look::Same
+        })
     }
 
     /// Waits for the stop, then brings the connection down.
@@ -118,19 +139,24 @@ impl<C: Client> Feeder<'_, C> {
         if let Stop::By(deadline) = stop
             && self.live.connected.borrow().is_some()
         {
-            let left = deadline.saturating_duration_since(Instant::now());
-            self.drained(deadline - left / LAST_WORD).await;
+            let now = self.live.session.now().tick;
+            let left = deadline.since(now);
+            self.drained(now + (left - left / LAST_WORD)).await;
             self.say_stopped(deadline).await;
         }
         Ended::Stopped
     }
 
     /// Until nothing is left to send, or until `deadline`.
-    async fn drained(&self, deadline: Instant) {
-        while Instant::now() < deadline {
+    async fn drained(&self, deadline: Tick) {
+        loop {
+            let now = self.live.session.now();
+            if now.tick >= deadline {
+                return;
+            }
             let left = {
                 let mut ledger = self.live.session.lock();
-                ledger.outstanding() > 0 || ledger.next().is_ok_and(|rows| !rows.is_empty())
+                ledger.outstanding() > 0 || ledger.next(now).is_ok_and(|rows| !rows.is_empty())
             };
             if !left {
                 return;
@@ -141,7 +167,7 @@ impl<C: Client> Feeder<'_, C> {
     }
 
     /// The last word, ahead of whatever still waits.
-    async fn say_stopped(&self, deadline: Instant) {
+    async fn say_stopped(&self, deadline: Tick) {
         let stopped = self.live.config.wire.availability(Availability::Stopped);
         let said = self.live.session.lock().announce(&stopped);
         let seq = match said {
@@ -152,7 +178,7 @@ impl<C: Client> Feeder<'_, C> {
             }
         };
         self.wake.notify_one();
-        while Instant::now() < deadline && self.live.session.lock().is_open(seq) {
+        while self.live.session.now().tick < deadline && self.live.session.lock().is_open(seq) {
             tokio::time::sleep(STOP_STEP).await;
         }
     }

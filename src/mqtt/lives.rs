@@ -21,6 +21,8 @@ use super::pump::{Pump, PumpEvent, Stop};
 use super::report::Reporter;
 use super::session::Shared;
 use super::settings::{MqttError, PumpConfig};
+use super::takeover::Takeovers;
+use crate::clock::Clock;
 use crate::store::outbox::Outbox;
 
 /// A life that lasted so long was a good one: the next panic starts a new series.
@@ -33,6 +35,7 @@ const STOP_STEP: Duration = Duration::from_millis(50);
 /// What every life is made of.
 pub(super) struct Lives {
     pub config: PumpConfig,
+    pub clock: Arc<dyn Clock>,
     pub on_event: Arc<Mutex<dyn FnMut(PumpEvent) + Send>>,
     pub wake: Arc<Notify>,
     pub stopping: watch::Receiver<Stop>,
@@ -61,12 +64,13 @@ impl Lives {
         let ledger = Ledger::new(outbox, owner, config.resend_dup);
         let on_event = Arc::clone(&self.on_event);
         let link = Link {
-            session: Shared::new(ledger),
+            session: Shared::new(ledger, Arc::clone(&self.clock)),
             reporter: Reporter::new(Box::new(move |event| tell(&on_event, event))),
             wake: Arc::clone(&self.wake),
             stopping: self.stopping.clone(),
             cleared: false,
             one_by_one: false,
+            takeovers: Takeovers::default(),
             config,
         };
         Ok(Life {

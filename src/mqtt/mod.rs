@@ -25,7 +25,9 @@ mod dialect;
 mod failure;
 mod fate;
 mod feeder;
+mod inquiry;
 mod ledger;
+mod lessons;
 mod lives;
 mod message;
 mod network;
@@ -34,6 +36,7 @@ mod report;
 pub mod request;
 mod session;
 mod settings;
+mod takeover;
 pub mod tls;
 mod version;
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
@@ -20,6 +20,7 @@ use super::lives::Lives;
 use super::network::Network;
 use super::settings::{MqttError, PumpConfig};
 pub use crate::command::Incoming;
+use crate::clock::{Clock, Tick};
 use crate::event::wire::Qos;
 
 /// A connection that lived this long was a good one: the next failure starts a new series.
@@ -36,7 +37,19 @@ pub enum PumpEvent {
     Connected {
         /// Whether it still had our session.
         session_present: bool,
+        /// What it was seen not to do, and what follows.
+        shortcoming: Option<String>,
+        /// MQTT 5: for how many seconds it keeps our session when we are away.
+        session_expiry_s: Option<u32>,
     },
+    /// Another client took our place at the broker, or seems to have; what was under way is sent again,
+    /// marked.
+    TakenOver {
+        /// How that is known, and what to do.
+        detail: String,
+    },
+    /// There was no other client for an hour.
+    Undisturbed,
     /// There is no connection; it is tried again.
     Disconnected {
         /// Why.
@@ -73,20 +86,28 @@ pub enum PumpEvent {
 pub(super) enum Stop {
     /// Not at all.
     No,
-    /// Send what is left, say `stopped`, until this instant.
-    By(Instant),
+    /// Send what is left, say `stopped`, until then.
+    By(Tick),
     /// At once, without a word: the broker publishes the will.
     Now,
 }
 
 /// The running pump. Dropping it ends the pump like a crash would; a service that means to
 /// stop calls [`PumpHandle::shutdown`].
-#[derive(Debug)]
 pub struct PumpHandle {
+    clock: Arc<dyn Clock>,
     wake: Arc<Notify>,
     stop: watch::Sender<Stop>,
     credentials: Arc<Credentials>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for PumpHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PumpHandle")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PumpHandle {
@@ -110,7 +131,7 @@ impl PumpHandle {
     /// Sends what is left, publishes `stopped`, says goodbye to the broker and ends; returns
     /// within about `deadline`. What could not be sent stays in the outbox.
     pub fn shutdown(mut self, deadline: Duration) {
-        self.end(Stop::By(Instant::now() + deadline));
+        self.end(Stop::By(self.clock.tick() + deadline));
     }
 
     fn end(&mut self, stop: Stop) {
@@ -135,6 +156,7 @@ impl Drop for PumpHandle {
 /// When the outbox cannot be opened or the thread cannot be started.
 pub fn spawn(
     config: PumpConfig,
+    clock: Arc<dyn Clock>,
     on_event: impl FnMut(PumpEvent) + Send + 'static,
 ) -> Result<PumpHandle, MqttError> {
     if config.endpoint.tls.is_none() {
@@ -149,6 +171,7 @@ pub fn spawn(
     let credentials = Arc::clone(&config.watched);
     let lives = Lives {
         config,
+        clock: Arc::clone(&clock),
         on_event: Arc::new(Mutex::new(on_event)),
         wake: Arc::clone(&wake),
         stopping,
@@ -159,6 +182,7 @@ pub fn spawn(
         .spawn(move || lives.run(first))
         .map_err(MqttError::Thread)?;
     Ok(PumpHandle {
+        clock,
         wake,
         stop,
         credentials,
@@ -183,21 +207,32 @@ impl Pump {
                 Ended::Stopped => break,
                 Ended::Rebuild => link.config.retry.first,
                 Ended::Failed(error) => {
-                    let lived = end.connected.map(|since| since.elapsed());
-                    let failure = failure::classify(&error, &link.config.endpoint, lived);
-                    if lived.is_some_and(|lived| lived >= GOOD_CONNECTION) {
+                    let now = link.session.now().tick;
+                    let circumstances = &end.circumstances;
+                    let failure = failure::classify(&error, &link.config.endpoint, circumstances);
+                    if circumstances
+                        .lived
+                        .is_some_and(|lived| lived >= GOOD_CONNECTION)
+                    {
                         backoff.reset();
                     }
                     if error.is_too_large() {
-                        let refused = link.session.lock().too_large();
+                        let refused = link.session.lock().too_large(now);
                         refused.into_iter().for_each(|o| link.reporter.ended(o));
                     }
+                    let taken = link.taken_over(&error, circumstances);
+                    link.lower_what_is_too_much();
                     // What came in waits in the broker's session and would come again for ever.
-                    let give_up = error.is_unusable_session() || error.is_flooded();
+                    let give_up = error.is_unusable_session() || error.is_flooded() || taken;
                     if give_up && let Err(error) = link.session.lock().forget_session() {
                         warn!(target: "doorward::mqtt", "the unusable session cannot be given up yet: {error}");
                     }
-                    let wait = backoff.next(&failure);
+                    // Whoever took our place may do so again at once: being away for long would be worse.
+                    let wait = if taken {
+                        backoff.soon()
+                    } else {
+                        backoff.next(&failure)
+                    };
                     eager = matches!(failure, Failure::Network(_));
                     link.reporter.disconnected(failure, &detail(&error), wait);
                     wait

@@ -32,7 +32,13 @@ impl Reporter {
         }
     }
 
-    pub(super) fn connected(&mut self, broker: &str, session_present: bool) {
+    pub(super) fn connected(
+        &mut self,
+        broker: &str,
+        session_present: bool,
+        shortcoming: Option<String>,
+        session_expiry_s: Option<u32>,
+    ) {
         let failures = std::mem::take(&mut self.failures);
         self.last = None;
         self.refusals.clear();
@@ -41,7 +47,24 @@ impl Reporter {
         } else {
             info!(target: "doorward::mqtt", broker, session_present, failures, "connected again");
         }
-        (self.on_event)(PumpEvent::Connected { session_present });
+        if let Some(shortcoming) = &shortcoming {
+            warn!(target: "doorward::mqtt", "{shortcoming}");
+        }
+        (self.on_event)(PumpEvent::Connected {
+            session_present,
+            shortcoming,
+            session_expiry_s,
+        });
+    }
+
+    pub(super) fn taken_over(&mut self, detail: String) {
+        warn!(target: "doorward::mqtt", "{detail}");
+        (self.on_event)(PumpEvent::TakenOver { detail });
+    }
+
+    pub(super) fn undisturbed(&mut self) {
+        info!(target: "doorward::mqtt", "no other client has taken our place for an hour");
+        (self.on_event)(PumpEvent::Undisturbed);
     }
 
     /// `detail` is the library's own words.

@@ -26,12 +26,12 @@ pub enum TlsFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A CA that cannot be trusted.
-    #[error("a certificate in the CA file {path} cannot be used: {source}", path = path.display())]
+    #[error("a certificate in the CA file {path} cannot be used: {cause}", path = path.display())]
     BadCa {
         /// Which file.
         path: PathBuf,
-        /// The library's word.
-        source: rustls::Error,
+        /// What is wrong with it.
+        cause: String,
     },
     /// Certificate and key of different pairs.
     #[error(
@@ -46,7 +46,7 @@ pub enum TlsFileError {
     },
     /// Certificate or key that the library does not take.
     #[error(
-        "the client certificate {certificate} with the key {key} cannot be used: {source}",
+        "the client certificate {certificate} with the key {key} cannot be used: {cause}",
         key = key.display(), certificate = certificate.display()
     )]
     BadIdentity {
@@ -54,8 +54,8 @@ pub enum TlsFileError {
         certificate: PathBuf,
         /// The key.
         key: PathBuf,
-        /// The library's word.
-        source: rustls::Error,
+        /// What is wrong with it.
+        cause: String,
     },
     /// No roots on this system.
     #[error(
@@ -169,10 +169,27 @@ fn unusable(certificate: &Path, key: &Path, source: rustls::Error) -> TlsFileErr
         source => TlsFileError::BadIdentity {
             certificate,
             key,
-            source,
+            cause: unusable_because(&source),
         },
     }
 }
+
+/// What the library does not take, in words. It hands on the verifier's reasons as text only.
+fn unusable_because(error: &rustls::Error) -> String {
+    if format!("{error:?}").contains("UnsupportedCertVersion") {
+        return "it is an old X.509 v1 one; make one of version 3 (`doorward certs client`)"
+            .to_owned();
+    }
+    match error {
+        rustls::Error::General(text) if text.contains("failed to parse private key") => {
+            format!("the key is of a kind that is not supported; supported are {KEYS}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Keys that certificates may have, ours and the broker's.
+pub(super) const KEYS: &str = "ECDSA P-256 and P-384, Ed25519, and RSA of 2048 bits and more";
 
 fn private_roots(
     path: &Path,
@@ -182,9 +199,9 @@ fn private_roots(
     for certificate in certificates {
         roots
             .add(certificate)
-            .map_err(|source| TlsFileError::BadCa {
+            .map_err(|error| TlsFileError::BadCa {
                 path: path.to_owned(),
-                source,
+                cause: error.to_string(),
             })?;
     }
     Ok(roots)
@@ -274,11 +291,33 @@ mod tests {
             "encrypted.pem",
             b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
         );
+        let old = write(
+            "old.pem",
+            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+        );
+        let other_forms = [
+            ("TRUSTED CERTIFICATE", "openssl x509"),
+            ("PKCS7", "openssl pkcs7"),
+        ]
+        .map(|(form, words)| {
+            let text = format!("-----BEGIN {form}-----\nAAAA\n-----END {form}-----\n");
+            (write(form, text.as_bytes()), words)
+        });
         let missing = folder.path().join("missing.pem");
 
         assert!(tls(&ca, Some((&ca, &key))).is_ok());
+        // A mark that an editor has put before it is not part of it.
+        let marked =
+            |path: &Path| [b"\xef\xbb\xbf", std::fs::read(path).unwrap().as_slice()].concat();
+        let marked_ca = write("marked.pem", &marked(&ca));
+        let marked_key = write("marked.key", &marked(&key));
+        assert!(tls(&marked_ca, Some((&marked_ca, &marked_key))).is_ok());
+        for (file, words) in &other_forms {
+            let error = tls(file, None).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
         type Case<'a> = (&'a Path, Option<(&'a Path, &'a Path)>, &'a Path, &'a str);
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 14] = [
             (&missing, None, &missing, "cannot read the CA file"),
             (&text, None, &text, "is not a PEM file"),
             (&der, None, &der, "looks like DER"),
@@ -300,6 +339,7 @@ mod tests {
             (&ca, Some((&ca, &ca)), &ca, "holds a certificate"),
             (&ca, Some((&ca, &text)), &text, "is not a PEM file"),
             (&ca, Some((&ca, &encrypted)), &encrypted, "encrypted"),
+            (&ca, Some((&ca, &old)), &old, "encrypted"),
             (&ca, Some((&ca, &other)), &other, "does not belong to"),
             (&ca, Some((&ca, &open)), &open, "chmod 600"),
         ];

@@ -28,7 +28,7 @@ pub mod watchdog;
 mod watcher;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -37,7 +37,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
+use crate::conditions::Source;
 use crate::config::Config;
+use crate::event::Alarm;
 use crate::event::wire::Lock;
 use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
@@ -216,14 +218,28 @@ async fn supervise(
     let (to_tell, to_ask, broker) = (to_guard.clone(), ways.reader.clone(), status.clone());
     let mailbox = Mailbox::new(to_guard.clone(), Arc::clone(&clock));
     let mut certificates = Certificates::new(None);
+    let session_expiry_s = Arc::new(AtomicU32::new(0));
+    let granted = Arc::clone(&session_expiry_s);
     let pump = match &config.mqtt {
         Some(_) => {
             let settings = PumpConfig::from_config(config)?;
             certificates = Certificates::new(Some(Arc::clone(&settings.watched)));
-            Some(mqtt::spawn(settings, move |event| match event {
-                PumpEvent::Received(incoming) => mailbox.put(incoming),
-                event => tell_status(event, &to_tell, &to_ask, &broker),
-            })?)
+            Some(mqtt::spawn(
+                settings,
+                Arc::clone(&clock),
+                move |event| match event {
+                    PumpEvent::Received(incoming) => mailbox.put(incoming),
+                    event => {
+                        if let PumpEvent::Connected {
+                            session_expiry_s, ..
+                        } = &event
+                        {
+                            granted.store(session_expiry_s.unwrap_or(0), Ordering::Relaxed);
+                        }
+                        tell_status(event, &to_tell, &to_ask, &broker);
+                    }
+                },
+            )?)
         }
         None => None,
     };
@@ -292,6 +308,7 @@ async fn supervise(
         slot: Arc::clone(&slot),
         meter: pipeline.meter(),
         started: clock.tick(),
+        session_expiry_s,
     };
     let _dispatching = start_dispatcher(config, gauges, &clock, &to_guard, waker(), &notices)?;
     let watcher = Watcher {
@@ -476,8 +493,21 @@ fn tell_status(
     reader: &mpsc::Sender<Ask>,
     told: &Status,
 ) {
+    let alarm = |alarm, detail| {
+        let input = Input::Alarm {
+            alarm,
+            source: Source::Broker,
+            detail,
+        };
+        let _ = guard.send(Message::Input(input));
+    };
     let (online, status) = match event {
-        PumpEvent::Connected { .. } => (true, "connected to the broker".to_owned()),
+        PumpEvent::Connected { shortcoming, .. } => {
+            alarm(Alarm::Broker, shortcoming);
+            (true, "connected to the broker".to_owned())
+        }
+        PumpEvent::TakenOver { detail } => return alarm(Alarm::SessionTaken, Some(detail)),
+        PumpEvent::Undisturbed => return alarm(Alarm::SessionTaken, None),
         PumpEvent::Disconnected { error } => (false, format!("no broker: {error}")),
         PumpEvent::Rejected {
             seq,

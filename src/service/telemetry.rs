@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::camera::FrameSlot;
 use crate::clock::{Moment, Tick};
@@ -22,6 +23,8 @@ pub(super) struct Gauges {
     pub(super) meter: Arc<Meter>,
     /// When the service started.
     pub(super) started: Tick,
+    /// For how many seconds the broker keeps our session; 0 while it has not said so.
+    pub(super) session_expiry_s: Arc<AtomicU32>,
 }
 
 impl Gauges {
@@ -45,6 +48,8 @@ impl Gauges {
             vision: self.meter.take(),
             cpu_celsius: celsius(Path::new(THERMAL)),
             memory_bytes: Memory::now().map(|memory| memory.resident),
+            session_expiry_s: Some(self.session_expiry_s.load(Ordering::Relaxed))
+                .filter(|seconds| *seconds > 0),
             outbox: OutboxGauge {
                 queued: depth.queued,
                 under_way: depth.under_way,
@@ -86,6 +91,7 @@ mod tests {
             slot: Arc::default(),
             meter: Arc::default(),
             started: Tick::default(),
+            session_expiry_s: Arc::default(),
         };
         let now = Moment {
             wall: "2026-01-02T03:04:05Z".parse().unwrap(),

@@ -46,6 +46,9 @@ pub enum StoreError {
         /// The newest one this program knows.
         known: i64,
     },
+    /// The MQTT session that was written to is no longer on record.
+    #[error("the MQTT session was given up meanwhile; a new one is made")]
+    SessionGone,
     /// The schema could not be brought up to date.
     #[error("cannot migrate the database {path}: {source}", path = path.display())]
     Migration {

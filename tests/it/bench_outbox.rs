@@ -104,6 +104,54 @@ fn without_a_broker_the_cause_and_the_way_out_are_told() {
 }
 
 #[test]
+fn a_denial_that_mqtt_3_1_1_acknowledges_is_no_rate() {
+    for (rules, word) in [
+        ("topic readwrite doorward/#\n", "did not come back"),
+        ("topic write doorward-bench/#\n", "did not come back"),
+        ("topic readwrite doorward/#\n", ""),
+    ] {
+        let Bench { door, broker, pki } = bench();
+        drop(broker);
+        let broker = Broker::builder(&pki)
+            .acl(rules)
+            // Without a limit Mosquitto 2.0 hangs up over a denial.
+            .line(if word.is_empty() {
+                ""
+            } else {
+                "max_queued_messages 1000"
+            })
+            .start();
+        door.configure(&format!(
+            "[mqtt]\nurl = \"{}\"\nca_file = {:?}",
+            broker.url(),
+            pki.ca
+        ));
+        let arguments = ["bench", "outbox", "--events", "1", "--protocol", "3.1.1"];
+        let output = door.run(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{rules}");
+        let told = stderr(&output);
+        assert!(
+            told.contains("doorward-bench/#") && told.contains(word),
+            "{told}"
+        );
+    }
+    // Where it is allowed, it is measured.
+    let Bench { door, .. } = &bench();
+    let arguments = [
+        "bench",
+        "outbox",
+        "--events",
+        "5",
+        "--paced",
+        "1",
+        "--protocol",
+        "3.1.1",
+    ];
+    let measured: &Value = &door.json(&arguments)[0];
+    assert_eq!(measured["latency"]["count"], 1);
+}
+
+#[test]
 fn a_broker_that_refuses_the_topic_is_told_apart() {
     let Bench { door, broker, pki } = bench();
     drop(broker);

@@ -336,10 +336,6 @@ fn every_refusal_is_answered_and_recorded_and_moves_nothing() {
     assert_eq!(site.next_result(seen)["reason"], "retained");
     assert_eq!(site.refusals().pop().unwrap()["reason"], "retained");
     assert_eq!(site.moves(), 0);
-    for refusal in site.watcher.messages() {
-        let late = refusal.topic.contains("/command/result/");
-        assert!(!late, "nobody asked for an answer elsewhere: {refusal:?}");
-    }
     ended(&site, service);
 }
 
@@ -375,7 +371,7 @@ fn a_genuine_command_is_recorded_and_opens_the_door() {
     for event in &events[at..at + 2] {
         assert_eq!(event["by"], "operator:otto");
     }
-    // The answer went to the topic that was asked for, and to no other.
+    // The answer went to the one topic that there is.
     wait_for("the watcher saw it", PATIENCE, || {
         !site.results().is_empty()
     });
@@ -384,10 +380,7 @@ fn a_genuine_command_is_recorded_and_opens_the_door() {
         .iter()
         .filter(|message| message.topic.contains("/command/result"));
     let topic = &answers.next().unwrap().topic;
-    assert!(
-        topic.starts_with(&format!("{BASE}/command/result/otto/")),
-        "{topic}"
-    );
+    assert_eq!(*topic, format!("{BASE}/command/result"));
     assert!(answers.next().is_none());
 
     let refused = site.command("vera", &["unlock"]);
@@ -427,7 +420,7 @@ fn another_client_asks_by_request_and_response_or_by_the_plain_topic() {
     let printed = site.command("otto", &["--print", "--door", "home/front", "lock"]);
     assert!(printed.status.success(), "{}", stderr(&printed));
     let token = String::from_utf8(printed.stdout).unwrap();
-    let response = format!("{BASE}/command/result/otto/7");
+    let response = format!("{BASE}/command/result");
     let ask = |token: &str, response: &str| {
         let output = Process::new("mosquitto_rr")
             .args(["-V", "mqttv5", "-h", "localhost", "-q", "1", "-W", "20"])

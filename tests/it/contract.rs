@@ -591,7 +591,7 @@ fn the_printed_rules_keep_everybody_to_their_own() {
     publish("door", "doorward/home/back/state");
     // What is allowed comes through, and by then so would the rest have.
     publish("operator", &format!("{BASE}/command"));
-    publish("door", &format!("{BASE}/command/result/alice/1"));
+    publish("door", &format!("{BASE}/command/result"));
     wait_for("what is allowed", Duration::from_secs(10), || {
         everything.messages().len() >= 2
     });
@@ -602,7 +602,7 @@ fn the_printed_rules_keep_everybody_to_their_own() {
         .collect();
     let allowed = [
         ("operator", format!("{BASE}/command")),
-        ("door", format!("{BASE}/command/result/alice/1")),
+        ("door", format!("{BASE}/command/result")),
     ];
     assert_eq!(
         arrived,
@@ -664,6 +664,7 @@ fn telemetry(full: bool) -> Publication {
         },
         cpu_celsius: full.then_some(-40.5),
         memory_bytes: full.then_some(u64::MAX),
+        session_expiry_s: full.then_some(u32::MAX),
         outbox: OutboxGauge {
             queued: u64::MAX,
             under_way: 0,
@@ -681,7 +682,7 @@ fn telemetry(full: bool) -> Publication {
         .unwrap()
 }
 
-/// Results with as little and as much as there can be, one of them where its sender asked for it.
+/// Results with as little and as much as there can be.
 fn results() -> Vec<Publication> {
     let wire = Sender::new().config.wire().unwrap();
     let now = Timestamp::now();
@@ -697,15 +698,10 @@ fn results() -> Vec<Publication> {
         ..executed.clone()
     };
     let own = wire.topic(Class::Result);
-    let private = format!("{own}/ada/7");
-    [
-        (own.clone(), &executed),
-        (private, &executed),
-        (own, &refused),
-    ]
-    .into_iter()
-    .map(|(topic, result)| result.publication(&wire, topic, Some(b"c"), now).unwrap())
-    .collect()
+    [(own.clone(), &executed), (own, &refused)]
+        .into_iter()
+        .map(|(topic, result)| result.publication(&wire, topic, Some(b"c"), now).unwrap())
+        .collect()
 }
 
 /// Stands in for a picture: a subscriber that reads lines cannot read one.
@@ -831,6 +827,10 @@ fn extremes() -> Vec<Event> {
             event: None,
             messages: most,
         },
+        Event::DeliveryQosSet {
+            qos: 2,
+            messages: most,
+        },
         Event::RecordPruned {
             through_seq: most,
             hash: "0".repeat(64),
@@ -895,11 +895,13 @@ fn extremes() -> Vec<Event> {
         verb: None,
         unrecorded: Some(most),
     }));
-    events.extend(Class::ALL.map(|class| Event::DeliveryDropped {
-        class,
-        reason: DropReason::Expired,
-        messages: most,
-    }));
+    for reason in [DropReason::Expired, DropReason::Asked] {
+        events.extend(Class::ALL.map(|class| Event::DeliveryDropped {
+            class,
+            reason,
+            messages: most,
+        }));
+    }
     for alarm in Alarm::ALL {
         events.push(Event::AlarmRaised {
             alarm,

@@ -35,7 +35,7 @@ fn the_rules_know_every_topic_of_a_door() {
             "{leaf}"
         );
     }
-    for leaf in ["command/result/#", "command", "command/plain/+"] {
+    for leaf in ["command/result", "command", "command/plain/+"] {
         assert!(
             rules.contains(&format!("\"doorward/${{username}}/{leaf}\"")),
             "{leaf}"
@@ -86,8 +86,19 @@ fn the_emqx_configuration_asks_for_certificates_and_denies_by_default() {
         "enable_authn = quick_deny_anonymous",
         "no_match = deny",
         "slash = true",
+        "use_username_as_clientid = true",
+        "max_subscriptions = 50",
     ] {
         assert!(settings.contains(&setting), "{setting}");
+    }
+    // Whoever is connected is limited, on both listeners.
+    for limit in ["max_conn_rate", "messages_rate", "bytes_rate"] {
+        assert_eq!(conf.matches(&format!("  {limit} = ")).count(), 2, "{limit}");
+    }
+    // Every TLS listener, the web pages' too, names its CA and the version.
+    for setting in ["cacertfile = ", "certfile = ", "versions = [\"tlsv1.3\"]"] {
+        let count = conf.matches(&format!(" {setting}")).count();
+        assert_eq!(count, 3, "{setting}");
     }
     // Only the listener that insists on certificates goes without a password.
     assert_eq!(conf.matches("enable_authn = false").count(), 1);

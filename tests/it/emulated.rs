@@ -6,8 +6,11 @@
 mod cuts;
 mod emqx;
 mod faults;
+mod qos2;
 mod refusals;
 mod sessions;
+mod takeover;
+mod versions;
 
 use std::time::Duration;
 
@@ -68,6 +71,11 @@ impl Scene {
 
     fn pump(&self) -> Pump {
         self.door.pump_with(QUICK)
+    }
+
+    /// A pump that listens there too, as a door does.
+    fn pump_for(&self, topics: &[&str]) -> Pump {
+        self.door.pump_with_for(QUICK, topics)
     }
 
     /// Until everything is confirmed or set aside.

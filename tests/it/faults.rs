@@ -27,7 +27,12 @@ fn pump_process() {
     let config = Config::load(path.as_ref()).unwrap();
     let mut config = PumpConfig::from_config(&config).unwrap();
     config.retry = RETRY;
-    let pump = mqtt::spawn(config, |event| println!("{event:?}")).unwrap();
+    let pump = mqtt::spawn(
+        config,
+        std::sync::Arc::new(doorward::clock::SystemClock::new()),
+        |event| println!("{event:?}"),
+    )
+    .unwrap();
     let _ = std::io::stdin().read(&mut [0]);
     drop(pump);
 }

@@ -45,6 +45,7 @@ mod signals;
 mod stalled;
 mod store;
 mod support;
+mod takeover;
 mod tls;
 mod trouble;
 mod vision;

@@ -380,3 +380,83 @@ fn a_certificate_that_expires_soon_is_an_alarm() {
     }
     drop(service);
 }
+
+/// Runs openssl in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let done = std::process::Command::new("openssl")
+        .current_dir(folder)
+        .args(arguments.split(' '))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "openssl {arguments}: {told}");
+}
+
+/// A server's identity whose CA is the door's, made by openssl: this kind of key, signed so.
+fn made_by_openssl(door: &mut Sender, curve: &str, digest: &str) -> Identity {
+    let folder = door.folder().to_owned();
+    openssl(
+        &folder,
+        "ecparam -name prime256v1 -genkey -noout -out other-ca.key",
+    );
+    openssl(
+        &folder,
+        "req -x509 -new -key other-ca.key -subj /CN=other -days 30 -out other-ca.pem",
+    );
+    openssl(
+        &folder,
+        &format!("ecparam -name {curve} -genkey -noout -out odd.key"),
+    );
+    openssl(&folder, "req -new -key odd.key -subj /CN=odd -out odd.csr");
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(
+        &folder,
+        &format!(
+            "x509 -req -in odd.csr -CA other-ca.pem -CAkey other-ca.key -CAcreateserial -days 30 {digest} -extfile names -out odd.pem"
+        ),
+    );
+    door.mqtt().ca_file = Some(folder.join("other-ca.pem"));
+    Identity {
+        certificate: folder.join("odd.pem"),
+        key: folder.join("odd.key"),
+    }
+}
+
+#[test]
+fn keys_and_signatures_that_are_not_supported_are_named_with_those_that_are() {
+    for (curve, digest) in [("secp521r1", "-sha256"), ("prime256v1", "-sha512")] {
+        let mut door = Sender::new();
+        let identity = made_by_openssl(&mut door, curve, digest);
+        println!("{curve} {digest}");
+        broker_with(door, identity, &["P-521", "P-384", "Ed25519"]);
+    }
+}
+
+#[test]
+fn a_client_certificate_of_x509_v1_is_refused_in_words_and_once() {
+    let mut door = Sender::new();
+    let folder = door.folder().to_owned();
+    openssl(
+        &folder,
+        "ecparam -name prime256v1 -genkey -noout -out old.key",
+    );
+    openssl(&folder, "pkcs8 -topk8 -nocrypt -in old.key -out old8.key");
+    openssl(&folder, "req -new -key old8.key -subj /CN=old -out old.csr");
+    openssl(
+        &folder,
+        "x509 -req -in old.csr -signkey old8.key -days 30 -out old.pem",
+    );
+    let key = std::fs::read_to_string(folder.join("old8.key")).unwrap();
+    write_secret(&folder.join("old8.key"), &key);
+    door.mqtt().client_cert_file = Some(folder.join("old.pem"));
+    door.mqtt().client_key_file = Some(folder.join("old8.key"));
+    let door = door.at(1);
+    let error = doorward::mqtt::PumpConfig::from_config(&door.config).unwrap_err();
+    let error = format!("{:#}", anyhow::Error::from(error));
+    assert!(
+        error.contains("X.509 v1") && error.contains("old.pem"),
+        "{error}"
+    );
+    assert_eq!(error.matches("X.509").count(), 1, "{error}");
+}

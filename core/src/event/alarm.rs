@@ -52,6 +52,10 @@ pub enum Alarm {
     Outbox,
     /// A certificate expires soon, has expired, or cannot be read again.
     Certificate,
+    /// Another client took this door's place at the broker, or seems to.
+    SessionTaken,
+    /// The broker cannot do what MQTT promises: messages that should arrive once may arrive twice.
+    Broker,
 }
 
 /// How soon somebody should look.
@@ -88,7 +92,11 @@ impl Alarm {
     pub fn is_attack(self) -> bool {
         matches!(
             self,
-            Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress
+            Alarm::SpoofSuspected
+                | Alarm::Tamper
+                | Alarm::ForcedOpen
+                | Alarm::Duress
+                | Alarm::SessionTaken
         )
     }
 
@@ -102,15 +110,18 @@ impl Alarm {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Alarm::Clock | Alarm::RepeatedDenied | Alarm::ContactFault | Alarm::Certificate => {
-                Severity::Minor
-            }
+            Alarm::Clock
+            | Alarm::RepeatedDenied
+            | Alarm::ContactFault
+            | Alarm::Certificate
+            | Alarm::Broker => Severity::Minor,
             Alarm::CameraFault
             | Alarm::Storage
             | Alarm::Outbox
             | Alarm::HeldOpen
             | Alarm::RexStuck
-            | Alarm::RelayFault => Severity::Major,
+            | Alarm::RelayFault
+            | Alarm::SessionTaken => Severity::Major,
             Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
                 Severity::Critical
             }

@@ -118,6 +118,8 @@ pub enum DropReason {
     Limit,
     /// It had become too old to be of use.
     Expired,
+    /// Somebody with access to the door's device asked for it.
+    Asked,
 }
 
 /// What an operator may do; each role includes the ones before it.

@@ -350,6 +350,16 @@ pub enum Event {
         /// How many since the last such event.
         messages: u64,
     },
+    /// Messages that wait for the broker are sent with another quality of service from now on, because
+    /// somebody with access to the door's device asked for it.
+    #[serde(rename = "delivery.qos_set")]
+    DeliveryQosSet {
+        /// Which one.
+        #[schemars(range(max = 2))]
+        qos: u8,
+        /// How many messages.
+        messages: u64,
+    },
     /// Old events were deleted, as the retention says.
     #[serde(rename = "record.pruned")]
     RecordPruned {
@@ -400,7 +410,7 @@ pub enum Event {
 }
 
 /// Every kind an [`Event`] can have, in the order of the catalogue.
-pub const KINDS: [&str; 29] = [
+pub const KINDS: [&str; 30] = [
     "access.granted",
     "access.denied",
     "access.challenged",
@@ -425,6 +435,7 @@ pub const KINDS: [&str; 29] = [
     "command.refused",
     "delivery.refused",
     "delivery.dropped",
+    "delivery.qos_set",
     "record.pruned",
     "record.restored",
     "alarm.raised",
@@ -461,6 +472,7 @@ impl Event {
             Event::CommandRefused { .. } => "command.refused",
             Event::DeliveryRefused { .. } => "delivery.refused",
             Event::DeliveryDropped { .. } => "delivery.dropped",
+            Event::DeliveryQosSet { .. } => "delivery.qos_set",
             Event::RecordPruned { .. } => "record.pruned",
             Event::RecordRestored { .. } => "record.restored",
             Event::AlarmRaised { .. } => "alarm.raised",
@@ -497,6 +509,7 @@ impl Event {
             | Event::CommandRefused { .. }
             | Event::DeliveryRefused { .. }
             | Event::DeliveryDropped { .. }
+            | Event::DeliveryQosSet { .. }
             | Event::RecordPruned { .. }
             | Event::RecordRestored { .. } => Class::Admin,
             Event::AlarmRaised { .. }
@@ -533,6 +546,7 @@ impl Event {
             | Event::CommandRefused { .. }
             | Event::DeliveryRefused { .. }
             | Event::DeliveryDropped { .. }
+            | Event::DeliveryQosSet { .. }
             | Event::RecordPruned { .. }
             | Event::RecordRestored { .. }
             | Event::AlarmRaised { .. }

@@ -32,6 +32,10 @@ pub struct Telemetry {
     /// Memory in use (resident), in bytes, where the system tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+    /// For how many seconds the broker keeps the door's session while the door is away, as it said when
+    /// it last accepted a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_expiry_s: Option<u32>,
     /// What waits for the broker.
     pub outbox: OutboxGauge,
     /// What was dropped before the broker had it, since the database was made.

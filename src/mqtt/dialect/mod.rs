@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::ledger::Limits;
 use super::pump::Incoming;
 use super::settings::Subscription;
+use crate::clock::Timestamp;
 use crate::config::Protocol;
 use crate::store::outbox::Row;
 
@@ -49,9 +50,11 @@ pub(super) enum Start {
 /// Hands work to the library; never waits.
 pub(super) trait Client {
     /// Queues a message.
-    fn publish(&self, row: &Row) -> Result<(), Unsent>;
+    fn publish(&self, row: &Row, now: Timestamp) -> Result<(), Unsent>;
     /// Asks for these topics in one packet.
     fn subscribe(&self, topics: &[Subscription]) -> Result<(), Unsent>;
+    /// Takes a subscription back.
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent>;
     /// Queues the goodbye ahead of everything else. False: the library is gone already.
     fn disconnect(&self) -> bool;
 }

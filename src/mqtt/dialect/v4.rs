@@ -16,6 +16,7 @@ use rumqttc_v4::{
 };
 
 use super::{CLIENT_QUEUE, CONNECT_TIMEOUT, PACKET_IDS, Seen, Start, Trouble, Unsent, What};
+use crate::clock::Timestamp;
 use crate::event::wire::{Availability, Qos};
 use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
@@ -54,6 +55,7 @@ pub(in crate::mqtt) fn open(
         packet_bytes: packet_limit(config),
         qos: Qos::ExactlyOnce,
         retain: true,
+        session_expiry_s: None,
     };
     (Client(client), Poller { eventloop, limits })
 }
@@ -106,7 +108,7 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
 }
 
 impl super::Client for Client {
-    fn publish(&self, row: &Row) -> Result<(), Unsent> {
+    fn publish(&self, row: &Row, _now: Timestamp) -> Result<(), Unsent> {
         let options = PublishOptions::new(qos(row.qos)).retain(row.retain);
         self.0
             .try_publish(row.topic.clone(), row.payload.clone(), options)
@@ -118,6 +120,10 @@ impl super::Client for Client {
             .iter()
             .map(|wanted| SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos)));
         self.0.try_subscribe_many(filters).map_err(unsent)
+    }
+
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent> {
+        self.0.try_unsubscribe(topic.to_owned()).map_err(unsent)
     }
 
     fn disconnect(&self) -> bool {
@@ -182,7 +188,8 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> +
 
 impl SessionStore for Store {
     fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
-        let resumed = self.0.lock().resume();
+        let now = self.0.now().wall;
+        let resumed = self.0.lock().resume(now);
         let session = match resumed {
             Ok(resume) => Ok(resume.map(|resume| restored(resume, key.client_id()))),
             Err(error) => Err(error.into()),
@@ -195,7 +202,9 @@ impl SessionStore for Store {
         _key: &'a SessionStoreKey,
         session: &'a PersistedSession,
     ) -> Answer<'a, ()> {
-        let saved = self.0.lock().save(&snapshot(session)).map_err(Into::into);
+        let now = self.0.now().wall;
+        let saved = self.0.lock().save(&snapshot(session), now);
+        let saved = saved.map_err(Into::into);
         Box::pin(std::future::ready(saved))
     }
 

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rumqttc::{
     AsyncClient, ClientError, ConnAck, ConnectReturnCode, ConnectionError, Event, EventLoop,
@@ -14,6 +13,7 @@ use rumqttc::{
 };
 
 use super::{CLIENT_QUEUE, CONNECT_TIMEOUT, PACKET_IDS, Seen, Start, Trouble, Unsent, What};
+use crate::clock::Timestamp;
 use crate::event::wire::{Availability, Qos};
 use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
@@ -98,10 +98,10 @@ fn options(config: &PumpConfig, session: &Shared, start: Start) -> MqttOptions {
 }
 
 impl super::Client for Client {
-    fn publish(&self, row: &Row) -> Result<(), Unsent> {
+    fn publish(&self, row: &Row, now: Timestamp) -> Result<(), Unsent> {
         let options = PublishOptions::new(qos(row.qos))
             .retain(row.retain)
-            .properties(properties(row));
+            .properties(properties(row, now));
         self.0
             .try_publish(row.topic.clone(), row.payload.clone(), options)
             .map_err(unsent)
@@ -116,6 +116,10 @@ impl super::Client for Client {
             ..SubscribeFilter::new(wanted.topic.clone(), qos(wanted.qos))
         });
         self.0.try_subscribe_many(filters).map_err(unsent)
+    }
+
+    fn unsubscribe(&self, topic: &str) -> Result<(), Unsent> {
+        self.0.try_unsubscribe(topic.to_owned()).map_err(unsent)
     }
 
     fn disconnect(&self) -> bool {
@@ -180,6 +184,7 @@ impl Poller {
                 _ => Qos::ExactlyOnce,
             },
             retain: properties.and_then(|properties| properties.retain_available) != Some(0),
+            session_expiry_s: properties.and_then(|properties| properties.session_expiry_interval),
         }
     }
 }
@@ -204,9 +209,10 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> +
 
 impl SessionStore for Store {
     fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
-        let resumed = self.0.lock().resume();
+        let now = self.0.now().wall;
+        let resumed = self.0.lock().resume(now);
         let session = match resumed {
-            Ok(resume) => Ok(resume.map(|resume| restored(resume, key.client_id()))),
+            Ok(resume) => Ok(resume.map(|resume| restored(resume, key.client_id(), now))),
             Err(error) => Err(error.into()),
         };
         Box::pin(std::future::ready(session))
@@ -217,7 +223,9 @@ impl SessionStore for Store {
         _key: &'a SessionStoreKey,
         session: &'a PersistedSession,
     ) -> Answer<'a, ()> {
-        let saved = self.0.lock().save(&snapshot(session)).map_err(Into::into);
+        let now = self.0.now().wall;
+        let saved = self.0.lock().save(&snapshot(session), now);
+        let saved = saved.map_err(Into::into);
         Box::pin(std::future::ready(saved))
     }
 
@@ -252,7 +260,7 @@ fn snapshot(session: &PersistedSession) -> Snapshot<'_> {
     }
 }
 
-fn restored(resume: Resume, client_id: &str) -> PersistedSession {
+fn restored(resume: Resume, client_id: &str, now: Timestamp) -> PersistedSession {
     let incoming = resume.incoming.into_iter();
     PersistedSession {
         format_version: 1,
@@ -263,19 +271,23 @@ fn restored(resume: Resume, client_id: &str) -> PersistedSession {
         ack_mode: PersistedAckMode::Automatic,
         last_pkid: resume.last_pkid,
         last_puback: resume.last_puback,
-        replay: resume.replay.into_iter().map(request).collect(),
+        replay: resume
+            .replay
+            .into_iter()
+            .map(|again| request(again, now))
+            .collect(),
         incoming_qos2: incoming
             .map(|pkid| PersistedIncomingQos2 { pkid })
             .collect(),
     }
 }
 
-fn request(again: Again) -> PersistedRequest {
+fn request(again: Again, now: Timestamp) -> PersistedRequest {
     let (row, pkid, dup) = match again {
         Again::Publish { row, pkid, dup } => (row, pkid, dup),
         Again::Release { pkid } => return PersistedRequest::PubRel(PersistedPubRel { pkid }),
     };
-    let properties = properties(&row);
+    let properties = properties(&row, now);
     PersistedRequest::Publish(PersistedPublish {
         dup,
         qos: match row.qos {
@@ -305,14 +317,15 @@ pub(super) fn packet_bytes(row: &Row) -> usize {
         row.topic.clone(),
         qos(row.qos),
         row.payload.clone(),
-        Some(properties(row)),
+        // Whenever it is: the time that is left is written in the same number of bytes.
+        Some(properties(row, Timestamp::UNIX_EPOCH)),
     );
     // Any id: without one the size would be two bytes short.
     publish.pkid = 1;
     publish.size()
 }
 
-fn properties(row: &Row) -> PublishProperties {
+fn properties(row: &Row, now: Timestamp) -> PublishProperties {
     let user_properties = if row.maybe_dup {
         vec![(MAYBE_DUP.to_owned(), "true".to_owned())]
     } else {
@@ -321,7 +334,7 @@ fn properties(row: &Row) -> PublishProperties {
     PublishProperties {
         content_type: Some(row.content_type.clone()),
         user_properties,
-        message_expiry_interval: row.expires_at.map(|at| seconds_left(at, SystemTime::now())),
+        message_expiry_interval: row.expires_at.map(|at| seconds_left(at, now)),
         correlation_data: row.correlation.clone().map(Into::into),
         ..PublishProperties::default()
     }
@@ -329,10 +342,8 @@ fn properties(row: &Row) -> PublishProperties {
 
 /// Seconds until `at` (milliseconds since 1970); at least one, since none would mean "never
 /// handed over", which is for the broker to find out.
-fn seconds_left(at: i64, now: SystemTime) -> u32 {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    let left = at.saturating_sub(now).saturating_add(999) / 1_000;
+fn seconds_left(at: i64, now: Timestamp) -> u32 {
+    let left = at.saturating_sub(now.as_millisecond()).saturating_add(999) / 1_000;
     u32::try_from(left.max(1)).unwrap_or(u32::MAX)
 }
 
@@ -410,13 +421,11 @@ fn refusal(code: ConnectReturnCode) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn a_message_that_expires_says_when_and_never_that_it_has() {
-        let now = UNIX_EPOCH + Duration::from_millis(10_500);
+        let now = Timestamp::from_millisecond(10_500).unwrap();
         assert_eq!(seconds_left(70_500, now), 60);
         assert_eq!(seconds_left(70_501, now), 61);
         assert_eq!(seconds_left(10_501, now), 1);

@@ -8,7 +8,7 @@ use super::Failure;
 use crate::certs::facts::Facts;
 use crate::config::TlsVersion;
 use crate::mqtt::settings::Endpoint;
-use crate::mqtt::tls::Tls;
+use crate::mqtt::tls::{KEYS, Tls};
 
 /// TLS: our verdict on the broker's certificate, or its verdict on ours.
 pub(super) fn tls(error: &rustls::Error, endpoint: &Endpoint) -> Failure {
@@ -64,6 +64,9 @@ fn certificate(problem: &CertificateError, endpoint: &Endpoint) -> Failure {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "is not made for servers; make one with extended key usage serverAuth (`doorward certs server`)".to_owned()
         }
+        other if format!("{other:?}").contains("UnsupportedSignatureAlgorithm") => format!(
+            "is signed, or has a key, of a kind that is not supported (ECDSA P-521 and ECDSA with SHA-512 are not); supported are {KEYS}, and ECDSA with SHA-256 or SHA-384: make one with `doorward certs server`"
+        ),
         // Only in the verifier's own error type, which rustls hands on as text.
         other if format!("{other:?}").contains("UnsupportedCertVersion") => {
             "is an old X.509 v1 one; make one of version 3 (with a subject alternative name)"
@@ -127,14 +130,24 @@ fn alerted(alert: AlertDescription, endpoint: &Endpoint) -> Failure {
     use AlertDescription as Alert;
     let ours = |why: &str| format!("refuses our client certificate ({alert:?}){why}");
     let text = match alert {
-        Alert::CertificateRequired => "wants a client certificate; set mqtt.client_cert_file and mqtt.client_key_file".to_owned(),
-        Alert::HandshakeFailure | Alert::BadCertificate if !endpoint.client_certificate => {
-            "refuses the handshake; it probably wants a client certificate: set mqtt.client_cert_file and mqtt.client_key_file".to_owned()
+        Alert::CertificateRequired => {
+            "wants a client certificate; set mqtt.client_cert_file and mqtt.client_key_file"
+                .to_owned()
         }
+        Alert::HandshakeFailure | Alert::BadCertificate if !endpoint.client_certificate => {
+            format!(
+                "refuses the handshake: either it wants a client certificate (mqtt.client_cert_file and mqtt.client_key_file), or its own key is of a kind that is not supported, as ECDSA P-521 (supported are {KEYS})"
+            )
+        }
+        Alert::HandshakeFailure => format!(
+            "refuses the handshake: its key is probably of a kind that is not supported, as ECDSA P-521 (supported are {KEYS}), or it shares no cipher with us"
+        ),
         Alert::CertificateExpired => ours(
             ": it has expired, or is not valid yet by the broker's clock; look with `doorward certs status`",
         ),
-        Alert::CertificateRevoked => ours(": it was revoked; make a new one with `doorward certs client`"),
+        Alert::CertificateRevoked => {
+            ours(": it was revoked; make a new one with `doorward certs client`")
+        }
         Alert::UnsupportedCertificate => ours(
             ": it is not made for clients; make one with extended key usage clientAuth (`doorward certs client`)",
         ),
@@ -142,9 +155,13 @@ fn alerted(alert: AlertDescription, endpoint: &Endpoint) -> Failure {
         | Alert::BadCertificate
         | Alert::CertificateUnknown
         | Alert::DecryptError
-        | Alert::AccessDenied => ours("; it must be valid and signed by a CA that the broker trusts"),
+        | Alert::AccessDenied => {
+            ours("; it must be valid and signed by a CA that the broker trusts")
+        }
         Alert::ProtocolVersion => old_tls(endpoint),
-        Alert::UnrecognisedName => format!("does not know the name {}; check mqtt.url", endpoint.host),
+        Alert::UnrecognisedName => {
+            format!("does not know the name {}; check mqtt.url", endpoint.host)
+        }
         other => format!("ended TLS with the alert {other:?}"),
     };
     Failure::Configuration(format!("the broker {endpoint} {text}"))

@@ -19,6 +19,7 @@ use super::dialect::{Trouble, What};
 use super::fate::{self, Verdict};
 use super::ledger::SaveError;
 use super::settings::Endpoint;
+use crate::config::Protocol;
 use crate::store::StoreError;
 
 /// Why there is no connection.
@@ -66,7 +67,69 @@ impl LinkError {
     }
 }
 
+/// What is known about the end of a connection beside its error.
+#[derive(Debug, Clone)]
+pub(super) struct Circumstances {
+    pub protocol: Protocol,
+    /// For how long the broker had accepted us, if it had.
+    pub lived: Option<Duration>,
+    /// The broker had refused a message on it.
+    pub refused: bool,
+    /// An answer may have come with the end, and not been read.
+    pub unread: bool,
+    /// The question for its version was on its way.
+    pub version_asked: bool,
+    /// Topics of messages that it had not answered.
+    pub unanswered: Vec<String>,
+}
+
+impl Circumstances {
+    /// Nothing is known.
+    pub(super) fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            lived: None,
+            refused: false,
+            unread: false,
+            version_asked: false,
+            unanswered: Vec::new(),
+        }
+    }
+}
+
 impl LinkError {
+    /// Whether the broker says that another client has taken the session.
+    pub(super) fn is_takeover(&self) -> bool {
+        matches!(self, LinkError::Connection(trouble) if matches!(trouble.what, What::Ended(0x8E, _)))
+    }
+
+    /// Whether the other side closed the connection in good order and without a word.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, LinkError::Connection(trouble) if trouble.what == What::Closed)
+    }
+
+    /// Whether nobody listens there.
+    pub(super) fn is_connection_refused(&self) -> bool {
+        match self {
+            LinkError::Connection(trouble) => {
+                find_kind(trouble.source.as_ref()) == Some(io::ErrorKind::ConnectionRefused)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the broker wanted the connection to end, or does not answer although it is there: not
+    /// the network, and not this device.
+    pub(super) fn is_the_broker_s_doing(&self) -> bool {
+        match self {
+            LinkError::Unresponsive => true,
+            LinkError::Connection(trouble) => {
+                matches!(trouble.what, What::Closed | What::Ended(..))
+            }
+            LinkError::Store(_) | LinkError::WrongAnswer(_) => false,
+        }
+    }
+
     /// Whether the broker ended the connection over a packet that it finds too large.
     pub(super) fn is_too_large(&self) -> bool {
         matches!(self, LinkError::Connection(trouble) if matches!(trouble.what, What::Ended(0x95, _)))
@@ -82,8 +145,12 @@ impl LinkError {
 /// A connection cut this soon, by a broker that had accepted it, was probably not the network.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
 
-/// Puts a name to what happened. `lived`: for how long the broker had accepted us, if it had.
-pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
+/// Puts a name to what happened.
+pub(super) fn classify(
+    error: &LinkError,
+    endpoint: &Endpoint,
+    circumstances: &Circumstances,
+) -> Failure {
     let trouble = match error {
         LinkError::Store(error) => return storage(error),
         LinkError::Unresponsive => {
@@ -116,19 +183,27 @@ pub(super) fn classify(error: &LinkError, endpoint: &Endpoint, lived: Option<Dur
         What::Refused(code) => refused(*code, endpoint),
         What::Ended(code, words) => ended(*code, words.as_deref(), endpoint),
         What::Late => Failure::Network(format!(
-            "the broker {endpoint} did not answer in time; check the address, the network and any firewall between"
+            "the broker {endpoint} did not answer in time; check the address, the network and any firewall between{}",
+            match circumstances.protocol {
+                Protocol::V5 =>
+                    "; a broker that speaks only MQTT 3.1.1 may say nothing at all (mqtt.protocol)",
+                Protocol::V311 => "",
+            }
         )),
         What::Unanswered => Failure::Network(format!(
             "the broker {endpoint} no longer answers: the ping on the idle connection was lost"
         )),
         _ => match find::<rustls::Error>(error) {
             Some(error) => certificate::tls(error, endpoint),
-            None => transport(trouble, endpoint, lived),
+            None => transport(trouble, endpoint, circumstances),
         },
     }
 }
 
 fn storage(error: &StoreError) -> Failure {
+    if matches!(error, StoreError::SessionGone) {
+        return Failure::Network(error.to_string());
+    }
     Failure::Storage(format!(
         "the outbox cannot be used, so nothing is sent: {error}"
     ))
@@ -162,7 +237,7 @@ fn ended(code: u8, words: Option<&str>, endpoint: &Endpoint) -> Failure {
 }
 
 /// Everything below TLS, and silence.
-fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) -> Failure {
+fn transport(trouble: &Trouble, endpoint: &Endpoint, circumstances: &Circumstances) -> Failure {
     let error: &(dyn Error + 'static) = trouble.source.as_ref();
     if let Some(DialError::Resolve { host, source }) = find::<DialError>(error) {
         return Failure::Network(format!(
@@ -198,15 +273,10 @@ fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) ->
                     | io::ErrorKind::BrokenPipe
             )
         );
-    if cut && let Some(lived) = lived {
-        // Some brokers end the older of two clients without a word.
-        let twin = if lived < SHORT_LIFE {
-            " soon after it was made; if this stays so, another client may be using the same mqtt.client_id"
-        } else {
-            ""
-        };
+    if cut && let Some(lived) = circumstances.lived {
+        let why = why_cut(lived, trouble.what == What::Closed, circumstances);
         return Failure::Network(format!(
-            "the connection to the broker {endpoint} was cut{twin}"
+            "the connection to the broker {endpoint} was cut{why}"
         ));
     }
     if cut && trouble.what == What::Handshake {
@@ -222,13 +292,19 @@ fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) ->
             "it wants a client certificate (mqtt.client_cert_file)"
         };
         return Failure::Network(format!(
-            "the broker {endpoint} closed the connection before it answered; if this stays so, {client_certificate}, or this is not an MQTT port"
+            "the broker {endpoint} closed the connection before it answered; if this stays so, {client_certificate}, {}or this is not an MQTT port",
+            older_protocol(circumstances.protocol)
         ));
     }
     match trouble.what {
-        What::Garbage | What::TooLarge | What::Closed if lived.is_none() => {
+        What::Garbage | What::TooLarge | What::Closed if circumstances.lived.is_none() => {
             Failure::Configuration(format!(
-                "{endpoint} does not answer like an MQTT broker{}",
+                "{endpoint} does not answer like an MQTT broker{}{}",
+                match circumstances.protocol {
+                    Protocol::V5 =>
+                        " of version 5; if it speaks only MQTT 3.1.1, set mqtt.protocol = \"3.1.1\"",
+                    Protocol::V311 => "",
+                },
                 if endpoint.tls.is_none() {
                     "; if it speaks TLS there, use mqtts:// in mqtt.url"
                 } else {
@@ -237,7 +313,8 @@ fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) ->
             ))
         }
         _ if cut => Failure::Network(format!(
-            "{endpoint} closed the connection before it answered{}",
+            "{endpoint} closed the connection before it answered; if this stays so, {}this is not an MQTT port{}",
+            older_protocol(circumstances.protocol),
             if endpoint.tls.is_none() {
                 "; if it speaks TLS there, use mqtts:// in mqtt.url"
             } else {
@@ -247,6 +324,37 @@ fn transport(trouble: &Trouble, endpoint: &Endpoint, lived: Option<Duration>) ->
         _ => Failure::Network(format!(
             "the connection to the broker {endpoint} failed: {error}"
         )),
+    }
+}
+
+/// Why a broker may have ended a connection that it had accepted.
+fn why_cut(lived: Duration, in_good_order: bool, circumstances: &Circumstances) -> String {
+    if circumstances.version_asked {
+        return " over the question for its version, which is left out from now on".to_owned();
+    }
+    if lived >= SHORT_LIFE {
+        return String::new();
+    }
+    let unanswered = circumstances.unanswered.join(", ");
+    // Some brokers end the older of two clients without a word, and some whoever publishes what they
+    // do not allow.
+    let message = if in_good_order && !unanswered.is_empty() {
+        format!(
+            "the broker may not allow what was just sent (to {unanswered}) and hang up over it: check its rules, or "
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        " soon after it was made; if this stays so, {message}another client may be using the same mqtt.client_id"
+    )
+}
+
+/// For a broker that did not answer a CONNECT of MQTT 5.
+fn older_protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::V5 => "it speaks only MQTT 3.1.1 (then set mqtt.protocol = \"3.1.1\"), ",
+        Protocol::V311 => "",
     }
 }
 

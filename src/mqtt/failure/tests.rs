@@ -45,7 +45,7 @@ fn bad(certificate: CertificateError) -> LinkError {
 
 #[track_caller]
 fn configuration(error: &LinkError, words: &[&str]) {
-    let failure = classify(error, &endpoint(), None);
+    let failure = classify(error, &endpoint(), &Circumstances::new(Protocol::V5));
     let Failure::Configuration(text) = &failure else {
         panic!("{failure:?}");
     };
@@ -56,7 +56,7 @@ fn configuration(error: &LinkError, words: &[&str]) {
 
 #[track_caller]
 fn network(error: &LinkError, words: &[&str]) {
-    let failure = classify(error, &endpoint(), None);
+    let failure = classify(error, &endpoint(), &Circumstances::new(Protocol::V5));
     let Failure::Network(text) = &failure else {
         panic!("{failure:?}");
     };
@@ -222,7 +222,14 @@ fn the_outbox_is_neither_network_nor_configuration() {
         )))),
     ];
     for error in errors {
-        let failure = classify(&error, &endpoint(), Some(Duration::from_secs(60)));
+        let failure = classify(
+            &error,
+            &endpoint(),
+            &Circumstances {
+                lived: Some(Duration::from_secs(60)),
+                ..Circumstances::new(Protocol::V5)
+            },
+        );
         assert!(
             matches!(&failure, Failure::Storage(text) if text.contains("disk is full")),
             "{failure:?}"

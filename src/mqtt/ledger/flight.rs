@@ -20,6 +20,8 @@ pub(in crate::mqtt) struct Limits {
     pub qos: Qos,
     /// Whether it keeps retained messages.
     pub retain: bool,
+    /// For how many seconds it keeps our session, where it says so.
+    pub session_expiry_s: Option<u32>,
 }
 
 /// A row that owns a packet id.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::repetitions::Repetitions;
 use crate::config::Protocol;
 
 /// Whose packet ids these are: ids of one broker, protocol or client mean nothing to another.
@@ -21,9 +22,15 @@ pub(super) struct Header {
     pub last_puback: u16,
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     pub incoming: Vec<u16>,
-    /// The broker has told a version that drops repetitions it has not seen.
+    /// What the broker has told about repetitions.
     #[serde(default)]
-    pub drops_repetitions: bool,
+    pub repetitions: Repetitions,
+    /// Nobody is asked about that any more: the last connection ended on the question.
+    #[serde(default)]
+    pub unasked: bool,
+    /// Since when the broker is believed not to do QoS 2, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_qos_2: Option<i64>,
 }
 
 impl Header {
@@ -34,7 +41,9 @@ impl Header {
             .filter(|header| header.owner == *owner)
     }
 
-    pub(super) fn write(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+    /// As bytes. Text and numbers can always be written; without them it would be unreadable, and the
+    /// next connection a clean one.
+    pub(super) fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }

@@ -15,10 +15,12 @@ mod header;
 mod pause;
 mod queue;
 mod record;
+mod repetitions;
+mod shortcomings;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub(super) use flight::{End, Limits, Outcome};
 pub(super) use header::Owner;
@@ -27,8 +29,11 @@ pub(super) use snapshot::{Again, Published, Resume, Snapshot, Step};
 use flight::{Flight, Settled};
 use header::Header;
 use pause::Pause;
+use repetitions::Repetitions;
+use shortcomings::Shortcomings;
 
 use super::dialect;
+use crate::clock::{Moment, Tick, Timestamp};
 use crate::config::ResendDup;
 use crate::event::wire::Qos;
 use crate::store::StoreError;
@@ -48,8 +53,6 @@ pub(in crate::mqtt) enum SaveError {
     UnknownPublish(u16),
     #[error("packet id {0} is released but was never published")]
     UnknownRelease(u16),
-    #[error("the session header cannot be written: {0}")]
-    Header(#[from] serde_json::Error),
 }
 
 /// Answers that are committed without waiting for another step.
@@ -78,7 +81,7 @@ pub(in crate::mqtt) struct Ledger {
     /// Packet ids of the broker's messages of QoS 2 that we hold.
     incoming: Vec<u16>,
     limits: Option<Limits>,
-    last_progress: Instant,
+    last_progress: Tick,
     /// The broker has answered a message on this connection.
     answered: bool,
     pause: Pause,
@@ -89,8 +92,13 @@ pub(in crate::mqtt) struct Ledger {
     /// The largest packet of QoS 0 that was sent on this connection.
     largest_at_most_once: usize,
     resend_dup: ResendDup,
-    /// The broker has told a version that drops repetitions it has not seen.
-    drops_repetitions: bool,
+    /// What the broker has told about repetitions.
+    repetitions: Repetitions,
+    /// Nobody is asked about that any more.
+    unasked: bool,
+    shortcomings: Shortcomings,
+    /// The session is on record: when it is not any more, somebody else has given it up.
+    established: bool,
 }
 
 impl Ledger {
@@ -108,20 +116,23 @@ impl Ledger {
             mistaken: None,
             incoming: Vec::new(),
             limits: None,
-            last_progress: Instant::now(),
+            last_progress: Tick::default(),
             answered: false,
             pause: Pause::default(),
             attempts: BTreeMap::new(),
             found_limit: None,
             largest_at_most_once: 0,
             resend_dup,
-            drops_repetitions: false,
+            repetitions: Repetitions::default(),
+            unasked: false,
+            shortcomings: Shortcomings::default(),
+            established: false,
         }
     }
 
     /// Starts over for a new connection: answers are committed, everything else is forgotten,
     /// to be read again from the outbox. Says whether there is a session to resume.
-    pub(in crate::mqtt) fn begin(&mut self) -> Result<bool, StoreError> {
+    pub(in crate::mqtt) fn begin(&mut self, now: Tick) -> Result<bool, StoreError> {
         self.flush()?;
         self.withdraw()?;
         self.handed.clear();
@@ -133,9 +144,10 @@ impl Ledger {
         self.incoming.clear();
         self.limits = None;
         self.largest_at_most_once = 0;
-        self.last_progress = Instant::now();
+        self.last_progress = now;
         self.answered = false;
-        Ok(self.header()?.is_some())
+        self.established = self.header()?.is_some();
+        Ok(self.established)
     }
 
     /// The session as the client must resume it: every publish again under its packet id, then
@@ -144,18 +156,16 @@ impl Ledger {
     /// A broker may forget a packet id that awaits its release after a while, also while we are
     /// away; a publish that is sent again later than that is a new message to it. One of which
     /// that can be true is marked as possibly double, on the disk first.
-    pub(in crate::mqtt) fn resume(&mut self) -> Result<Option<Resume>, StoreError> {
+    pub(in crate::mqtt) fn resume(&mut self, now: Timestamp) -> Result<Option<Resume>, StoreError> {
         let Some(header) = self.header()? else {
             return Ok(None);
         };
-        self.drops_repetitions |= header.drops_repetitions;
-        let dup = match self.resend_dup {
-            ResendDup::Always => true,
-            ResendDup::Never => false,
-            ResendDup::Auto => !self.drops_repetitions,
-        };
+        self.repetitions.clone_from(&header.repetitions);
+        self.unasked |= header.unasked;
+        self.shortcomings.recall(header.without_qos_2);
+        let dup = self.repetitions.may_say_so(self.resend_dup);
         let mut under_way = self.outbox.under_way()?;
-        let now = clock_ms();
+        let now = now.as_millisecond();
         let forgotten = under_way.iter_mut().filter(|under_way| {
             under_way.stage == Stage::Published
                 && under_way.row.qos == Qos::ExactlyOnce
@@ -200,29 +210,53 @@ impl Ledger {
         }))
     }
 
-    /// Whether the broker's version matters, and is not known to matter yet.
+    /// Whether the broker's version matters, and may be asked for.
     pub(in crate::mqtt) fn wants_version(&self) -> bool {
-        self.resend_dup == ResendDup::Auto
+        self.resend_dup == ResendDup::Auto && !self.unasked
     }
 
-    /// The broker has told whether it drops repetitions that it has not seen. Remembered with
-    /// the session, since it counts from the next connection on. One node of a cluster that
-    /// does is enough: sending without the flag harms nowhere.
-    pub(in crate::mqtt) fn told(&mut self, drops_repetitions: bool) -> Result<bool, StoreError> {
-        if !drops_repetitions || self.drops_repetitions {
+    /// A connection has ended on the question for the version: it is not asked again. Remembered with
+    /// the session.
+    pub(in crate::mqtt) fn stop_asking(&mut self) -> Result<(), StoreError> {
+        self.unasked = true;
+        self.amend_header()
+    }
+
+    /// A node of the broker has told whether it drops repetitions that it has not seen. Remembered
+    /// with the session, since it counts from the next connection on. True when it is news that it does.
+    pub(in crate::mqtt) fn told(
+        &mut self,
+        node: &str,
+        drops: bool,
+        live: bool,
+    ) -> Result<bool, StoreError> {
+        let before = self.repetitions.clone();
+        self.repetitions.told(node, drops, live);
+        if self.repetitions == before {
             return Ok(false);
         }
-        self.drops_repetitions = true;
-        if let Some(header) = self.header()? {
-            let header = Header {
-                drops_repetitions,
-                ..header
-            };
-            if let Ok(header) = header.write() {
-                self.outbox.apply(&[], Some(&header))?;
-            }
+        self.amend_header()?;
+        Ok(self.repetitions.are_dropped() && !before.are_dropped())
+    }
+
+    /// Brings what is remembered beside the packet ids up to date, if there is a session.
+    fn amend_header(&mut self) -> Result<(), StoreError> {
+        if let Some(Header {
+            last_pkid,
+            last_puback,
+            incoming,
+            ..
+        }) = self.header()?
+        {
+            let header = self.header_with(last_pkid, last_puback, incoming);
+            self.outbox.apply(&[], Some(&header.write()))?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Whether the session was given up by somebody else (`doorward outbox`).
+    pub(in crate::mqtt) fn session_is_gone(&self) -> Result<bool, StoreError> {
+        Ok(self.established && self.outbox.header()?.is_none())
     }
 
     /// The broker has no session: everything under way will be sent anew.
@@ -234,22 +268,31 @@ impl Ledger {
         self.unanswered.clear();
         self.held = false;
         self.incoming.clear();
+        // A broker that has lost its session may be another version by now.
+        self.repetitions = Repetitions::default();
+        self.established = false;
         Ok(())
     }
 
     /// The broker has made a session of ours, in which nothing has been sent.
     pub(in crate::mqtt) fn found_session(&mut self) -> Result<(), StoreError> {
-        let header = self.header_with(0, 0, Vec::new());
-        // Text and numbers can always be written.
-        let header = header.write().unwrap_or_default();
-        self.outbox.apply(&[], Some(&header))
+        let header = self.header_with(0, 0, Vec::new()).write();
+        self.outbox.found_session(&header)?;
+        self.established = true;
+        Ok(())
     }
 
     /// Takes note of what the broker allows. False: what is to be resumed does not fit, and
     /// only a new session can carry it.
-    pub(in crate::mqtt) fn admit(&mut self, limits: Limits) -> bool {
-        self.limits = Some(limits);
-        self.last_progress = Instant::now();
+    pub(in crate::mqtt) fn admit(&mut self, limits: Limits, now: Moment) -> bool {
+        let at_most = self.shortcomings.at_most(now.wall);
+        let qos = if u8::from(at_most) < u8::from(limits.qos) {
+            at_most
+        } else {
+            limits.qos
+        };
+        self.limits = Some(Limits { qos, ..limits });
+        self.last_progress = now.tick;
         let allowed = self.allowed_bytes(limits);
         self.flights.iter().all(|(pkid, flight)| {
             let fits = flight.bytes <= allowed;
@@ -286,14 +329,22 @@ impl Ledger {
         !self.answered && !self.flights.is_empty()
     }
 
-    /// When the broker last answered anything, while something is outstanding.
-    pub(in crate::mqtt) fn waiting_since(&self) -> Option<Instant> {
-        (self.outstanding() > 0).then_some(self.last_progress)
+    /// The topics of messages that the broker has not answered, for whoever must find out why it hung up.
+    pub(in crate::mqtt) fn unanswered_topics(&self) -> Vec<String> {
+        let sent = self.flights.values();
+        let sent = sent.filter(|flight| flight.stage == Stage::Published);
+        let topics: BTreeSet<&String> = sent.map(|flight| &flight.topic).collect();
+        topics.into_iter().cloned().collect()
+    }
+
+    /// For how long the broker has answered nothing, while something is outstanding.
+    pub(in crate::mqtt) fn waited(&self, now: Tick) -> Option<Duration> {
+        (self.outstanding() > 0).then(|| now.since(self.last_progress))
     }
 
     /// True once when a pause that the broker asked for has ended.
-    pub(in crate::mqtt) fn pause_has_ended(&mut self) -> bool {
-        self.pause.has_ended(Instant::now())
+    pub(in crate::mqtt) fn pause_has_ended(&mut self, now: Tick) -> bool {
+        self.pause.has_ended(now)
     }
 
     /// Commits the answers that are known, if they are many: until then their rows are read again
@@ -327,7 +378,9 @@ impl Ledger {
             last_pkid,
             last_puback,
             incoming,
-            drops_repetitions: self.drops_repetitions,
+            repetitions: self.repetitions.clone(),
+            unasked: self.unasked,
+            without_qos_2: self.shortcomings.since(),
         }
     }
 
@@ -336,12 +389,6 @@ impl Ledger {
         let bytes = self.outbox.header()?;
         Ok(bytes.and_then(|bytes| Header::read(&bytes, &self.owner)))
     }
-}
-
-/// Milliseconds since 1970, as the outbox counts.
-fn clock_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a broker can be relied on to still hold a packet id that it got then. Not when the

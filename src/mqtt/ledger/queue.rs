@@ -1,11 +1,10 @@
 //! Which rows go next, and which never can.
 
 use std::collections::HashSet;
-use std::time::Instant;
 
 use super::Ledger;
 use super::flight::{End, Flight, Limits, Outcome, Settled};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Tick};
 use crate::event::wire::{Publication, Qos};
 use crate::mqtt::dialect;
 use crate::store::StoreError;
@@ -27,11 +26,11 @@ impl Ledger {
     /// The next rows to hand over, as they are to be sent. New rows wait until every resumed
     /// one is answered, while the broker holds an id that the client believes free, and while
     /// the broker has asked for a pause.
-    pub(in crate::mqtt) fn next(&mut self) -> Result<Vec<Row>, StoreError> {
+    pub(in crate::mqtt) fn next(&mut self, now: Moment) -> Result<Vec<Row>, StoreError> {
         let Some(limits) = self.limits else {
             return Ok(Vec::new());
         };
-        if self.held || !self.unanswered.is_empty() || self.pause.is_on(Instant::now()) {
+        if self.held || !self.unanswered.is_empty() || self.pause.is_on(now.tick) {
             return Ok(Vec::new());
         }
         let room = limits.window.saturating_sub(self.outstanding());
@@ -49,7 +48,7 @@ impl Ledger {
                 .map(|row| row.seq)
                 .chain(self.settled.iter().map(Settled::seq))
                 .collect();
-            let queued = self.outbox.queued(room + busy.len(), Timestamp::now())?;
+            let queued = self.outbox.queued(room + busy.len(), now.wall)?;
             let fresh = queued.into_iter().filter(|row| !busy.contains(&row.seq));
             let free = room - rows.len();
             rows.extend(fresh.take(free));
@@ -102,10 +101,10 @@ impl Ledger {
     }
 
     /// The row is with the client now.
-    pub(in crate::mqtt) fn handed_over(&mut self, row: Row) {
+    pub(in crate::mqtt) fn handed_over(&mut self, row: Row, now: Tick) {
         self.urgent.retain(|waiting| waiting.seq != row.seq);
         if self.outstanding() == 0 {
-            self.last_progress = Instant::now();
+            self.last_progress = now;
         }
         self.handed.push_back(row);
     }

@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use super::flight::{Flight, Settled};
 use super::snapshot::{Snapshot, Step};
 use super::{Ledger, SaveError};
+use crate::clock::Timestamp;
 use crate::event::wire::Qos;
 use crate::mqtt::dialect;
 use crate::store::StoreError;
@@ -35,7 +36,11 @@ struct News {
 
 impl Ledger {
     /// Records what the client is about to put on the wire; durable when it returns.
-    pub(in crate::mqtt) fn save(&mut self, session: &Snapshot<'_>) -> Result<(), SaveError> {
+    pub(in crate::mqtt) fn save(
+        &mut self,
+        session: &Snapshot<'_>,
+        now: Timestamp,
+    ) -> Result<(), SaveError> {
         let news = self.news(session)?;
         let foreseen = news.published.iter().all(|(index, pkid)| {
             self.handed
@@ -43,7 +48,7 @@ impl Ledger {
                 .is_some_and(|row| self.reserved.get(&row.seq) == Some(pkid))
         });
         if !foreseen || !news.released.is_empty() || self.incoming != session.incoming {
-            self.commit(session, &news, foreseen)?;
+            self.commit(session, &news, foreseen, now)?;
         }
         // From the back, so that the indices in front stay true.
         let mut published = news.published;
@@ -97,6 +102,7 @@ impl Ledger {
         session: &Snapshot<'_>,
         news: &News,
         foreseen: bool,
+        now: Timestamp,
     ) -> Result<(), SaveError> {
         let (plan, last_pkid) = if foreseen {
             (Vec::new(), session.last_pkid)
@@ -121,7 +127,11 @@ impl Ledger {
         let fresh = planned
             .iter()
             .filter(|(row, pkid)| !right(row.seq, *pkid))
-            .map(|(row, pkid)| Change::Published { row, pkid: *pkid });
+            .map(|(row, pkid)| Change::Published {
+                row,
+                pkid: *pkid,
+                at: now,
+            });
         changes.extend(fresh);
         changes.extend(news.released.iter().filter_map(|pkid| {
             let seq = self.flights.get(pkid)?.seq;
@@ -129,8 +139,13 @@ impl Ledger {
         }));
         let incoming = session.incoming.clone();
         let header = self.header_with(last_pkid, session.last_puback, incoming);
-        let header = header.write()?;
-        self.outbox.apply(&changes, Some(&header))?;
+        let header = header.write();
+        if self.established {
+            self.outbox.apply(&changes, Some(&header))?;
+        } else {
+            self.outbox.apply_first(&changes, &header)?;
+            self.established = true;
+        }
 
         self.settled.clear();
         self.incoming.clone_from(&session.incoming);

@@ -1,9 +1,17 @@
 use super::*;
+use crate::clock::Moment;
 use crate::config::Protocol;
 use crate::event::wire::{Availability, Publication, QosPolicy, Wire};
 use crate::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
 use crate::mqtt::fate::ATTEMPTS;
 use crate::store::Store;
+
+/// Whenever it is: nothing in here reads a clock.
+const NOW: Moment = Moment {
+    wall: Timestamp::UNIX_EPOCH,
+    tick: Tick(Duration::from_secs(1_000)),
+    clock_trusted: true,
+};
 
 const LIMITS: Limits = Limits {
     window: 3,
@@ -36,8 +44,8 @@ impl Fixture {
         let store = Store::open(&path, Some(wire())).unwrap();
         let outbox = Outbox::open(&path).unwrap();
         let mut ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
-        assert!(!ledger.begin().unwrap());
-        assert!(ledger.admit(LIMITS));
+        assert!(!ledger.begin(NOW.tick).unwrap());
+        assert!(ledger.admit(LIMITS, NOW.tick));
         Self {
             _folder: folder,
             path,
@@ -77,9 +85,9 @@ impl Fixture {
 
     /// Hands over what may go, as the feeder does.
     fn feed(&mut self) -> Vec<Row> {
-        let rows = self.ledger.next().unwrap();
+        let rows = self.ledger.next(NOW).unwrap();
         for row in &rows {
-            self.ledger.handed_over(row.clone());
+            self.ledger.handed_over(row.clone(), NOW.tick);
         }
         rows
     }
@@ -88,9 +96,9 @@ impl Fixture {
     fn restart(&mut self) -> (bool, Option<Resume>) {
         let outbox = Outbox::open(&self.path).unwrap();
         self.ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
-        let resumable = self.ledger.begin().unwrap();
-        let session = self.ledger.resume().unwrap();
-        self.ledger.admit(LIMITS);
+        let resumable = self.ledger.begin(NOW.tick).unwrap();
+        let session = self.ledger.resume(NOW.wall).unwrap();
+        self.ledger.admit(LIMITS, NOW.tick);
         (resumable, session)
     }
 }
@@ -149,13 +157,15 @@ fn a_message_of_qos_2_goes_its_way_and_survives_a_restart_at_every_step() {
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    assert!(f.ledger.next().unwrap().is_empty());
+    assert!(f.ledger.next(NOW).unwrap().is_empty());
 
     // Not published yet: after a restart it is new.
     let (resumable, resumed) = f.restart();
     assert!(!resumable && resumed.is_none());
     assert_eq!(f.feed(), std::slice::from_ref(&row));
-    f.ledger.save(&session(vec![publish(&row, 5)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 5)]), NOW.wall)
+        .unwrap();
 
     // Published: the same packet id again, marked as a repetition.
     let (resumable, resumed) = f.restart();
@@ -163,17 +173,17 @@ fn a_message_of_qos_2_goes_its_way_and_survives_a_restart_at_every_step() {
     let replay = resumed.unwrap().replay;
     assert_eq!(replay, [again(&row, 5)]);
     assert!(f.feed().is_empty());
-    f.ledger.save(&session(vec![release(5)])).unwrap();
+    f.ledger.save(&session(vec![release(5)]), NOW.wall).unwrap();
 
     // Received: only the release again.
     let (_, resumed) = f.restart();
     assert_eq!(resumed.unwrap().replay, [release_again(5)]);
-    assert_eq!(f.ledger.completed(5).unwrap().seq, row.seq);
+    assert_eq!(f.ledger.completed(5, NOW.tick).unwrap().seq, row.seq);
 
     // Completed but not committed: the release is sent once more, which harms nobody.
     let (_, resumed) = f.restart();
     assert_eq!(resumed.unwrap().replay, [release_again(5)]);
-    f.ledger.completed(5).unwrap();
+    f.ledger.completed(5, NOW.tick).unwrap();
     f.ledger.flush().unwrap();
     let (resumable, resumed) = f.restart();
     assert!(resumable);
@@ -185,8 +195,10 @@ fn a_row_missing_from_a_snapshot_is_not_delivered() {
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
-    f.ledger.save(&session(vec![])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 1)]), NOW.wall)
+        .unwrap();
+    f.ledger.save(&session(vec![]), NOW.wall).unwrap();
     assert!(f.ledger.is_open(row.seq));
     assert_eq!(f.restart().1.unwrap().replay.len(), 1);
 }
@@ -198,28 +210,33 @@ fn a_resumed_id_in_use_is_held_and_a_fresh_one_is_sent_under_another() {
     f.granted();
     let rows = f.feed();
     f.ledger
-        .save(&session(vec![publish(&rows[0], 1), publish(&rows[1], 2)]))
+        .save(
+            &session(vec![publish(&rows[0], 1), publish(&rows[1], 2)]),
+            NOW.wall,
+        )
         .unwrap();
     f.restart();
     f.granted();
-    assert!(f.ledger.received(1, 0x91).is_none());
+    assert!(f.ledger.received(1, 0x91, NOW.tick).is_none());
     assert!(
         !f.ledger.needs_rebuild(),
         "the other one is not answered yet"
     );
     assert!(f.feed().is_empty(), "nothing new before the rebuild");
-    assert!(f.ledger.received(2, 0).is_none());
+    assert!(f.ledger.received(2, 0, NOW.tick).is_none());
     assert!(f.ledger.needs_rebuild());
     assert!(f.feed().is_empty(), "nothing new before the rebuild");
     f.ledger.flush().unwrap();
 
     let replay = f.restart().1.unwrap().replay;
     assert!(replay.contains(&release_again(1)), "{replay:?}");
-    f.ledger.completed(1).unwrap();
-    f.ledger.completed(2).unwrap();
+    f.ledger.completed(1, NOW.tick).unwrap();
+    f.ledger.completed(2, NOW.tick).unwrap();
     let fresh = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&fresh, 3)])).unwrap();
-    let outcome = f.ledger.received(3, 0x91).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&fresh, 3)]), NOW.wall)
+        .unwrap();
+    let outcome = f.ledger.received(3, 0x91, NOW.tick).unwrap();
     assert!(
         matches!(&outcome.end, End::Postponed { reason, .. } if reason == "PacketIdentifierInUse")
     );
@@ -239,10 +256,19 @@ fn equal_messages_of_one_snapshot_are_different_rows() {
     let second = f.feed().remove(0);
     assert_ne!(first.seq, second.seq);
     f.ledger
-        .save(&session(vec![publish(&first, 1), publish(&second, 2)]))
+        .save(
+            &session(vec![publish(&first, 1), publish(&second, 2)]),
+            NOW.wall,
+        )
         .unwrap();
-    assert_eq!(f.ledger.acknowledged(1, 0).unwrap().seq, first.seq);
-    assert_eq!(f.ledger.acknowledged(2, 0).unwrap().seq, second.seq);
+    assert_eq!(
+        f.ledger.acknowledged(1, 0, NOW.tick).unwrap().seq,
+        first.seq
+    );
+    assert_eq!(
+        f.ledger.acknowledged(2, 0, NOW.tick).unwrap().seq,
+        second.seq
+    );
 }
 
 #[test]
@@ -251,9 +277,9 @@ fn what_was_never_handed_over_stops_the_connection() {
     f.granted();
     let mut row = f.feed().remove(0);
     row.payload = b"other".to_vec();
-    let save = f.ledger.save(&session(vec![publish(&row, 1)]));
+    let save = f.ledger.save(&session(vec![publish(&row, 1)]), NOW.wall);
     assert!(matches!(save, Err(SaveError::UnknownPublish(1))));
-    let save = f.ledger.save(&session(vec![release(4)]));
+    let save = f.ledger.save(&session(vec![release(4)]), NOW.wall);
     assert!(matches!(save, Err(SaveError::UnknownRelease(4))));
 }
 
@@ -275,11 +301,13 @@ fn a_state_replaced_while_it_is_with_the_client_is_sent_before_the_newer_one() {
     f.store
         .publish_state(&state("2026-01-02T00:00:00Z"))
         .unwrap();
-    f.ledger.save(&session(vec![publish(&old, 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&old, 1)]), NOW.wall)
+        .unwrap();
     let new = f.feed().remove(0);
     assert!(new.seq > old.seq);
     f.ledger
-        .save(&session(vec![publish(&old, 1), publish(&new, 2)]))
+        .save(&session(vec![publish(&old, 1), publish(&new, 2)]), NOW.wall)
         .unwrap();
     let seqs: Vec<i64> = f
         .ledger
@@ -300,7 +328,7 @@ fn a_full_disk_moves_nothing_and_nothing_is_lost() {
     f.ledger.outbox.fill_disk(true);
     let mut large = session(vec![publish(&row, 1)]);
     large.incoming = (1..60_000).collect();
-    let save = f.ledger.save(&large);
+    let save = f.ledger.save(&large, NOW.wall);
     assert!(
         matches!(save, Err(SaveError::Store(StoreError::DiskFull(_)))),
         "{save:?}"
@@ -325,11 +353,14 @@ fn the_window_is_kept_and_lower_qos_does_not_overtake() {
         "the third must wait for the release of the second"
     );
     f.ledger
-        .save(&session(vec![publish(&first[0], 1), publish(&first[1], 2)]))
+        .save(
+            &session(vec![publish(&first[0], 1), publish(&first[1], 2)]),
+            NOW.wall,
+        )
         .unwrap();
     assert!(f.feed().is_empty());
     f.ledger
-        .save(&session(vec![publish(&first[0], 1), release(2)]))
+        .save(&session(vec![publish(&first[0], 1), release(2)]), NOW.wall)
         .unwrap();
     assert_eq!(f.feed().len(), 1, "one more fills the window of three");
     assert!(f.feed().is_empty());
@@ -339,13 +370,16 @@ fn the_window_is_kept_and_lower_qos_does_not_overtake() {
 fn what_the_broker_does_not_allow_is_refused_or_sent_lower() {
     let mut f = Fixture::new();
     f.granted();
-    f.ledger.admit(Limits {
-        packet_bytes: 50,
-        qos: Qos::AtLeastOnce,
-        retain: false,
-        ..LIMITS
-    });
-    let row = f.ledger.next().unwrap().remove(0);
+    f.ledger.admit(
+        Limits {
+            packet_bytes: 50,
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            ..LIMITS
+        },
+        NOW.tick,
+    );
+    let row = f.ledger.next(NOW).unwrap().remove(0);
     assert_eq!(row.qos, Qos::AtLeastOnce);
     assert!(
         f.ledger
@@ -355,7 +389,7 @@ fn what_the_broker_does_not_allow_is_refused_or_sent_lower() {
     );
     let outcome = f.ledger.reject(row, "too large".into());
     assert!(outcome.event_id.is_some());
-    assert!(f.ledger.next().unwrap().is_empty());
+    assert!(f.ledger.next(NOW).unwrap().is_empty());
     f.ledger
         .announce(&f.wire.availability(Availability::Online))
         .unwrap();
@@ -363,7 +397,7 @@ fn what_the_broker_does_not_allow_is_refused_or_sent_lower() {
         payload: Vec::new(),
         topic: "d".into(),
         content_type: "t".into(),
-        ..f.ledger.next().unwrap().remove(0)
+        ..f.ledger.next(NOW).unwrap().remove(0)
     };
     assert!(f.ledger.unsendable(&row).unwrap().contains("retained"));
 }
@@ -373,16 +407,24 @@ fn a_session_that_no_longer_fits_is_noticed_and_starts_over() {
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 30)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 30)]), NOW.wall)
+        .unwrap();
     f.restart();
-    assert!(!f.ledger.admit(Limits {
-        highest_pkid: 20,
-        ..LIMITS
-    }));
-    assert!(!f.ledger.admit(Limits {
-        packet_bytes: 20,
-        ..LIMITS
-    }));
+    assert!(!f.ledger.admit(
+        Limits {
+            highest_pkid: 20,
+            ..LIMITS
+        },
+        NOW.tick
+    ));
+    assert!(!f.ledger.admit(
+        Limits {
+            packet_bytes: 20,
+            ..LIMITS
+        },
+        NOW.tick
+    ));
     f.ledger.forget_session().unwrap();
     let (resumable, _) = f.restart();
     assert!(!resumable);
@@ -394,8 +436,10 @@ fn packet_ids_of_another_broker_or_client_are_not_resumed() {
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
-    assert!(f.ledger.begin().unwrap());
+    f.ledger
+        .save(&session(vec![publish(&row, 1)]), NOW.wall)
+        .unwrap();
+    assert!(f.ledger.begin(NOW.tick).unwrap());
     let others: [fn(&mut Owner); 3] = [
         |owner| owner.broker = "broker:2".into(),
         |owner| owner.protocol = Protocol::V311,
@@ -404,7 +448,7 @@ fn packet_ids_of_another_broker_or_client_are_not_resumed() {
     for other in others {
         f.ledger.owner = owner();
         other(&mut f.ledger.owner);
-        assert!(!f.ledger.begin().unwrap());
+        assert!(!f.ledger.begin(NOW.tick).unwrap());
     }
 }
 
@@ -424,16 +468,20 @@ fn the_first_question_of_a_batch_records_all_of_it_and_the_others_find_it_there(
     let [a, b, c] = rows.as_slice() else {
         panic!("a window of three")
     };
-    f.ledger.save(&session(vec![publish(a, 49)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(a, 49)]), NOW.wall)
+        .unwrap();
     // The client starts over at 50.
     let foreseen = [(a.seq, 49), (b.seq, 50), (c.seq, 1)];
     assert_eq!(on_record(&f), foreseen);
     // From here on nothing is written, and nothing has to be.
     f.ledger.outbox.fill_disk(true);
     let two = vec![publish(a, 49), publish(b, 50)];
-    f.ledger.save(&session_at(0, two.clone())).unwrap();
+    f.ledger
+        .save(&session_at(0, two.clone()), NOW.wall)
+        .unwrap();
     let three = [two, vec![publish(c, 1)]].concat();
-    f.ledger.save(&session_at(1, three)).unwrap();
+    f.ledger.save(&session_at(1, three), NOW.wall).unwrap();
     assert_eq!(f.ledger.flights.len(), 3);
     assert!(f.ledger.handed.is_empty() && f.ledger.reserved.is_empty());
     assert_eq!(on_record(&f), foreseen);
@@ -449,14 +497,18 @@ fn an_id_that_was_foreseen_wrongly_is_corrected_before_the_message_can_leave() {
     let [a, b, c] = rows.as_slice() else {
         panic!("a window of three")
     };
-    f.ledger.save(&session(vec![publish(a, 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(a, 1)]), NOW.wall)
+        .unwrap();
     assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 2), (c.seq, 3)]);
     // A subscription came between and took what was foreseen for the next.
     let two = vec![publish(a, 1), Step::Other(2), publish(b, 3)];
-    f.ledger.save(&session_at(3, two.clone())).unwrap();
+    f.ledger
+        .save(&session_at(3, two.clone()), NOW.wall)
+        .unwrap();
     assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 3), (c.seq, 4)]);
     let three = [two, vec![publish(c, 2)]].concat();
-    f.ledger.save(&session_at(2, three)).unwrap();
+    f.ledger.save(&session_at(2, three), NOW.wall).unwrap();
     assert_eq!(on_record(&f), [(a.seq, 1), (b.seq, 3), (c.seq, 2)]);
 }
 
@@ -465,12 +517,14 @@ fn ids_in_use_are_not_foreseen() {
     let mut f = Fixture::new();
     f.granted();
     let first = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&first, 2)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&first, 2)]), NOW.wall)
+        .unwrap();
     f.granted();
     f.granted();
     let rows = f.feed();
     let steps = vec![publish(&first, 2), Step::Other(3), publish(&rows[0], 1)];
-    f.ledger.save(&session_at(1, steps)).unwrap();
+    f.ledger.save(&session_at(1, steps), NOW.wall).unwrap();
     assert_eq!(
         on_record(&f),
         [(first.seq, 2), (rows[0].seq, 1), (rows[1].seq, 4)]
@@ -483,12 +537,14 @@ fn what_was_foreseen_but_not_asked_about_is_as_new_for_the_same_process() {
     f.granted();
     f.granted();
     let rows = f.feed();
-    f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
-    assert!(f.ledger.begin().unwrap());
-    let replay = f.ledger.resume().unwrap().unwrap().replay;
+    f.ledger
+        .save(&session(vec![publish(&rows[0], 1)]), NOW.wall)
+        .unwrap();
+    assert!(f.ledger.begin(NOW.tick).unwrap());
+    let replay = f.ledger.resume(NOW.wall).unwrap().unwrap().replay;
     assert_eq!(replay, [again(&rows[0], 1)]);
-    assert!(f.ledger.admit(LIMITS));
-    f.ledger.received(1, 0);
+    assert!(f.ledger.admit(LIMITS, NOW.tick));
+    f.ledger.received(1, 0, NOW.tick);
     assert_eq!(f.feed(), [rows[1].clone()]);
 }
 
@@ -498,7 +554,9 @@ fn what_was_foreseen_is_a_repetition_for_the_next_process() {
     f.granted();
     f.granted();
     let rows = f.feed();
-    f.ledger.save(&session(vec![publish(&rows[0], 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&rows[0], 1)]), NOW.wall)
+        .unwrap();
     let replay = f.restart().1.unwrap().replay;
     assert_eq!(replay, [again(&rows[0], 1), again(&rows[1], 2)]);
 }
@@ -525,9 +583,9 @@ fn a_message_the_broker_may_have_forgotten_to_hold_is_marked_before_it_is_sent_a
     f.granted();
     let rows = f.feed();
     let both = vec![publish(&rows[0], 1), publish(&rows[1], 2)];
-    f.ledger.save(&session(both)).unwrap();
+    f.ledger.save(&session(both), NOW.wall).unwrap();
     f.ledger
-        .save(&session(vec![publish(&rows[0], 1), release(2)]))
+        .save(&session(vec![publish(&rows[0], 1), release(2)]), NOW.wall)
         .unwrap();
     sent_earlier(&f, HELD_MS - 60_000);
     assert_eq!(doubtful(&f.restart().1.unwrap().replay), [false, false]);
@@ -542,7 +600,9 @@ fn a_message_the_broker_may_have_forgotten_to_hold_is_marked_before_it_is_sent_a
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 1)]), NOW.wall)
+        .unwrap();
     sent_earlier(&f, -60_000);
     assert_eq!(doubtful(&f.restart().1.unwrap().replay), [true]);
 }
@@ -552,13 +612,15 @@ fn at_qos_1_nobody_holds_anything() {
     let mut f = Fixture::new();
     f.secured();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 1)]), NOW.wall)
+        .unwrap();
     sent_earlier(&f, 2 * HELD_MS);
     assert_eq!(doubtful(&f.restart().1.unwrap().replay), [false]);
 }
 
 fn says_dup(f: &mut Fixture) -> bool {
-    let replay = f.ledger.resume().unwrap().unwrap().replay;
+    let replay = f.ledger.resume(NOW.wall).unwrap().unwrap().replay;
     matches!(replay[0], Again::Publish { dup: true, .. })
 }
 
@@ -567,7 +629,9 @@ fn repetitions_say_so_unless_they_must_not() {
     let mut f = Fixture::new();
     f.granted();
     let row = f.feed().remove(0);
-    f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
+    f.ledger
+        .save(&session(vec![publish(&row, 1)]), NOW.wall)
+        .unwrap();
     for (setting, told, dup) in [
         (ResendDup::Always, false, true),
         (ResendDup::Never, false, false),
@@ -575,7 +639,7 @@ fn repetitions_say_so_unless_they_must_not() {
         (ResendDup::Auto, true, false),
         (ResendDup::Always, true, true),
     ] {
-        f.ledger.begin().unwrap();
+        f.ledger.begin(NOW.tick).unwrap();
         f.ledger.resend_dup = setting;
         f.ledger.told(told).unwrap();
         assert_eq!(says_dup(&mut f), dup, "{setting:?} {told}");
@@ -583,14 +647,14 @@ fn repetitions_say_so_unless_they_must_not() {
     // It is remembered, also by the next process, and with what is saved from there on.
     f.restart();
     assert!(!says_dup(&mut f));
-    f.ledger.save(&session(vec![release(1)])).unwrap();
+    f.ledger.save(&session(vec![release(1)]), NOW.wall).unwrap();
     f.restart();
     assert!(f.ledger.drops_repetitions);
     // Another broker has told nothing.
     f.ledger.owner.broker = "broker:2".into();
     f.ledger.drops_repetitions = false;
-    assert!(!f.ledger.begin().unwrap());
-    assert!(f.ledger.resume().unwrap().is_none());
+    assert!(!f.ledger.begin(NOW.tick).unwrap());
+    assert!(f.ledger.resume(NOW.wall).unwrap().is_none());
     assert!(!f.ledger.drops_repetitions);
 }
 
@@ -601,14 +665,14 @@ fn what_is_not_taken_for_now_waits_in_its_place_and_nothing_is_sent_for_a_while(
     f.granted();
     let rows = f.feed();
     let both = vec![publish(&rows[0], 1), publish(&rows[1], 2)];
-    f.ledger.save(&session(both)).unwrap();
-    let outcome = f.ledger.received(1, 0x97).unwrap();
+    f.ledger.save(&session(both), NOW.wall).unwrap();
+    let outcome = f.ledger.received(1, 0x97, NOW.tick).unwrap();
     assert!(
         matches!(&outcome.end, End::Postponed { reason, .. } if reason == "QuotaExceeded"),
         "{outcome:?}"
     );
-    f.ledger.received(2, 0);
-    f.ledger.completed(2).unwrap();
+    f.ledger.received(2, 0, NOW.tick);
+    f.ledger.completed(2, NOW.tick).unwrap();
     f.ledger.flush().unwrap();
     assert!(f.feed().is_empty(), "not before the pause is over");
     f.ledger.pause = Pause::default();
@@ -623,8 +687,10 @@ fn what_is_not_taken_without_a_reason_is_refused_in_the_end_and_a_quota_never_is
         for attempt in 1..=ATTEMPTS {
             f.ledger.pause = Pause::default();
             let row = f.feed().remove(0);
-            f.ledger.save(&session(vec![publish(&row, 1)])).unwrap();
-            let end = f.ledger.received(1, code).unwrap().end;
+            f.ledger
+                .save(&session(vec![publish(&row, 1)]), NOW.wall)
+                .unwrap();
+            let end = f.ledger.received(1, code, NOW.tick).unwrap().end;
             f.ledger.flush().unwrap();
             let refused = matches!(end, End::Refused(_));
             assert_eq!(
@@ -653,15 +719,18 @@ fn the_largest_message_is_set_aside_when_the_broker_ends_the_connection_over_a_s
     };
     let large = large.clone();
     f.ledger
-        .save(&session(vec![publish(small, 1), publish(&large, 2)]))
+        .save(
+            &session(vec![publish(small, 1), publish(&large, 2)]),
+            NOW.wall,
+        )
         .unwrap();
-    let refused = f.ledger.too_large();
+    let refused = f.ledger.too_large(NOW.tick);
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].seq, large.seq);
     // The next of that size is not even sent; a smaller one is.
-    f.ledger.begin().unwrap();
-    f.ledger.resume().unwrap();
-    assert!(f.ledger.admit(LIMITS), "the rest is resumed");
+    f.ledger.begin(NOW.tick).unwrap();
+    f.ledger.resume(NOW.wall).unwrap();
+    assert!(f.ledger.admit(LIMITS, NOW.tick), "the rest is resumed");
     assert!(f.ledger.unsendable(&large).is_some());
     let smaller = Row {
         payload: vec![b'x'; 4_999],
@@ -681,14 +750,16 @@ fn a_large_message_of_qos_0_does_not_cost_an_innocent_one() {
     };
     f.ledger.announce(&large).unwrap();
     let rows = f.feed();
-    f.ledger.save(&session(vec![publish(&rows[1], 1)])).unwrap();
-    f.ledger.sent_at_most_once().unwrap();
-    assert!(f.ledger.too_large().is_empty());
+    f.ledger
+        .save(&session(vec![publish(&rows[1], 1)]), NOW.wall)
+        .unwrap();
+    f.ledger.sent_at_most_once(NOW.tick).unwrap();
+    assert!(f.ledger.too_large(NOW.tick).is_empty());
     assert!(f.ledger.unsendable(&rows[0]).is_some());
     assert!(f.ledger.unsendable(&rows[1]).is_none());
     // Nothing under way: it was not about a message of ours.
-    f.ledger.begin().unwrap();
-    assert!(f.ledger.too_large().is_empty());
+    f.ledger.begin(NOW.tick).unwrap();
+    assert!(f.ledger.too_large(NOW.tick).is_empty());
 }
 
 proptest::proptest! {
@@ -703,7 +774,7 @@ proptest::proptest! {
         for _ in 0..20 {
             f.granted();
         }
-        f.ledger.admit(Limits { window: 8, ..LIMITS });
+        f.ledger.admit(Limits { window: 8, ..LIMITS }, NOW.tick);
         let mut waiting: VecDeque<Row> = VecDeque::new();
         let mut flying: Vec<(Row, u16, bool)> = Vec::new();
         let mut others: Vec<u16> = Vec::new();
@@ -728,14 +799,14 @@ proptest::proptest! {
                 // A PUBREC comes in.
                 2 => {
                     let Some((_, pkid, received)) = flying.iter_mut().find(|(_, _, r)| !*r) else { continue };
-                    f.ledger.received(*pkid, 0);
+                    f.ledger.received(*pkid, 0, NOW.tick);
                     *received = true;
                 }
                 // A PUBCOMP comes in, or a subscription takes an id.
                 _ => {
                     if let Some(index) = flying.iter().position(|(_, _, received)| *received) {
                         let (_, pkid, _) = flying.remove(index);
-                        f.ledger.completed(pkid);
+                        f.ledger.completed(pkid, NOW.tick);
                     } else if others.is_empty() && !flying.iter().any(|(_, id, _)| *id == which + 1) {
                         others.push(which + 1);
                     }
@@ -747,7 +818,7 @@ proptest::proptest! {
                 publish(row, *pkid)
             });
             let steps = steps.chain(others.iter().map(|pkid| Step::Other(*pkid))).collect();
-            f.ledger.save(&session_at(last, steps)).unwrap();
+            f.ledger.save(&session_at(last, steps), NOW.wall).unwrap();
             let on_record = f.ledger.outbox.under_way().unwrap();
             for (row, pkid, received) in &flying {
                 let stage = if *received { Stage::Received } else { Stage::Published };

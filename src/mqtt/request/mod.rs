@@ -1,9 +1,8 @@
 //! One request to a door and its answer: connect, subscribe, publish, wait, leave.
 //!
 //! For `doorward command`, which runs anywhere: no outbox, no session, nothing durable. It must know
-//! where the answer comes in before the request leaves, so it waits for SUBACK. An answer is asked for
-//! below the door's result topic (MQTT 5: response topic and correlation data), and taken from that
-//! topic itself too, where the door answers what it cannot trust, and whoever speaks 3.1.1.
+//! where the answer comes in before the request leaves, so it waits for SUBACK. All answers of a door
+//! come in on its one result topic; which is ours is told by its content.
 
 mod v4;
 mod v5;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::dialect::Trouble;
-use super::failure::{self, Failure, LinkError};
+use super::failure::{self, Circumstances, Failure, LinkError};
 use super::pump::Incoming;
 use super::settings::{Endpoint, MqttError, Way};
 use crate::config::{MqttConfig, Protocol};
@@ -30,8 +29,6 @@ pub struct Request {
     pub command_topic: String,
     /// The door's own result topic.
     pub result_topic: String,
-    /// Where the answer is wanted, below that.
-    pub response_topic: String,
     /// What the answer is recognised by.
     pub correlation: Vec<u8>,
     /// The bytes.
@@ -106,11 +103,25 @@ pub fn ask(
         match mqtt.protocol {
             Protocol::V5 => {
                 let line = v5::Line::open(&endpoint, &login);
-                exchange(line, &endpoint, request, &mut sent, &mut is_answer).await
+                exchange(
+                    line,
+                    (&endpoint, Protocol::V5),
+                    request,
+                    &mut sent,
+                    &mut is_answer,
+                )
+                .await
             }
             Protocol::V311 => {
                 let line = v4::Line::open(&endpoint, &login);
-                exchange(line, &endpoint, request, &mut sent, &mut is_answer).await
+                exchange(
+                    line,
+                    (&endpoint, Protocol::V311),
+                    request,
+                    &mut sent,
+                    &mut is_answer,
+                )
+                .await
             }
         }
     };
@@ -140,8 +151,8 @@ struct Login {
 enum Told {
     /// The broker accepted us.
     Connected,
-    /// Whether it lets us subscribe to the response topic, and to the result topic.
-    Granted(bool, bool),
+    /// Whether it lets us subscribe to the result topic.
+    Granted(bool),
     /// The request is on its way.
     Sent,
     /// The broker does not let us publish it.
@@ -156,17 +167,17 @@ enum Told {
 trait Line {
     /// The next thing that happens.
     async fn poll(&mut self) -> Result<Told, Trouble>;
-    /// Subscribes to both topics. The client's queue has room for the few packets there are.
+    /// Subscribes to the result topic. The client's queue has room for the few packets there are.
     fn subscribe(&self, request: &Request);
-    /// Publishes the request; `private` when the answer can be read on the response topic.
-    fn publish(&self, request: &Request, private: bool);
+    /// Publishes the request.
+    fn publish(&self, request: &Request);
     /// Says goodbye.
     fn leave(&self);
 }
 
 async fn exchange<L: Line>(
     mut line: L,
-    endpoint: &Endpoint,
+    (endpoint, protocol): (&Endpoint, Protocol),
     request: &Request,
     sent: &mut bool,
     is_answer: &mut impl FnMut(&Incoming) -> bool,
@@ -175,18 +186,25 @@ async fn exchange<L: Line>(
         what,
         topic: topic.clone(),
     };
+    let mut circumstances = Circumstances::new(protocol);
     loop {
         let told = line.poll().await.map_err(|trouble| {
             let error = LinkError::Connection(trouble);
-            RequestError::Connection(failure::classify(&error, endpoint, None))
+            RequestError::Connection(failure::classify(&error, endpoint, &circumstances))
         })?;
         match told {
-            Told::Connected => line.subscribe(request),
-            Told::Granted(false, false) => {
+            Told::Connected => {
+                circumstances.lived = Some(Duration::ZERO);
+                line.subscribe(request);
+            }
+            Told::Granted(false) => {
                 return Err(not_allowed("subscribe to", &request.result_topic));
             }
-            Told::Granted(private, _) => line.publish(request, private),
-            Told::Sent => *sent = true,
+            Told::Granted(true) => line.publish(request),
+            Told::Sent => {
+                *sent = true;
+                circumstances.unanswered = vec![request.command_topic.clone()];
+            }
             Told::Forbidden => return Err(not_allowed("publish on", &request.command_topic)),
             Told::Message(incoming) if is_answer(&incoming) => {
                 line.leave();

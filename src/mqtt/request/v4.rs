@@ -1,5 +1,4 @@
-//! A request in MQTT 3.1.1: the answer comes on the result topic and is told by its id. What the broker
-//! forbids it swallows.
+//! A request in MQTT 3.1.1. What the broker forbids it swallows.
 
 use rumqttc_v4::{
     AsyncClient, Event, EventLoop, Outgoing, Packet, PublishOptions, QoS, SubscribeFilter,
@@ -36,9 +35,8 @@ impl super::Line for Line {
         Ok(match event {
             Event::Incoming(Packet::ConnAck(_)) => Told::Connected,
             Event::Incoming(Packet::SubAck(ack)) => {
-                let mut codes = ack.return_codes.iter();
-                let mut granted = || matches!(codes.next(), Some(SubscribeReasonCode::Success(_)));
-                Told::Granted(granted(), granted())
+                let code = ack.return_codes.first();
+                Told::Granted(matches!(code, Some(SubscribeReasonCode::Success(_))))
             }
             Event::Outgoing(Outgoing::Publish(_)) => Told::Sent,
             Event::Incoming(Packet::Publish(publish)) => Told::Message(v4::incoming(publish)),
@@ -47,12 +45,11 @@ impl super::Line for Line {
     }
 
     fn subscribe(&self, request: &Request) {
-        let topics = [&request.response_topic, &request.result_topic];
-        let filters = topics.map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
-        let _ = self.client.try_subscribe_many(filters);
+        let filter = SubscribeFilter::new(request.result_topic.clone(), QoS::AtLeastOnce);
+        let _ = self.client.try_subscribe_many([filter]);
     }
 
-    fn publish(&self, request: &Request, _private: bool) {
+    fn publish(&self, request: &Request) {
         let options = PublishOptions::new(QoS::AtLeastOnce);
         let (topic, payload) = (request.command_topic.clone(), request.payload.clone());
         let _ = self.client.try_publish(topic, payload, options);

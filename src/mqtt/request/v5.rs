@@ -36,9 +36,8 @@ impl super::Line for Line {
         Ok(match event {
             Event::Incoming(Packet::ConnAck(_)) => Told::Connected,
             Event::Incoming(Packet::SubAck(ack)) => {
-                let mut codes = ack.return_codes.iter();
-                let mut granted = || matches!(codes.next(), Some(SubscribeReasonCode::Success(_)));
-                Told::Granted(granted(), granted())
+                let code = ack.return_codes.first();
+                Told::Granted(matches!(code, Some(SubscribeReasonCode::Success(_))))
             }
             Event::Outgoing(Outgoing::Publish(_)) => Told::Sent,
             Event::Incoming(Packet::PubAck(ack)) if ack.reason == PubAckReason::NotAuthorized => {
@@ -50,15 +49,14 @@ impl super::Line for Line {
     }
 
     fn subscribe(&self, request: &Request) {
-        let topics = [&request.response_topic, &request.result_topic];
-        let filters = topics.map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
-        let _ = self.client.try_subscribe_many(filters);
+        let filter = SubscribeFilter::new(request.result_topic.clone(), QoS::AtLeastOnce);
+        let _ = self.client.try_subscribe_many([filter]);
     }
 
-    fn publish(&self, request: &Request, private: bool) {
+    fn publish(&self, request: &Request) {
         let options = PublishOptions::new(QoS::AtLeastOnce).properties(PublishProperties {
             message_expiry_interval: Some(request.expiry_s),
-            response_topic: private.then(|| request.response_topic.clone()),
+            response_topic: Some(request.result_topic.clone()),
             correlation_data: Some(request.correlation.clone().into()),
             content_type: Some(CONTENT_TYPE.to_owned()),
             ..PublishProperties::default()

@@ -279,7 +279,7 @@ fn remove(
 }
 
 /// A word of the database as the type that it names.
-fn word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, StoreError> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, StoreError> {
     serde_json::from_value(word.into()).map_err(|error| StoreError::Content(error.to_string()))
 }
 

@@ -14,6 +14,7 @@
 mod inspect;
 mod level;
 mod limits;
+mod manage;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 pub use inspect::{Holdings, Waiting};
 pub use level::{LevelNews, LevelWatch, Size};
 pub use limits::{Dropped, Limits, Swept};
+pub use manage::{Chosen, Managed};
 pub use rows::{Change, Depth, Row, Stage, UnderWay};
 
 use super::StoreError;
@@ -138,15 +140,41 @@ impl Outbox {
             .optional()?)
     }
 
-    /// Commits steps of rows, and the session header with them, in one transaction; on the
-    /// disk when it returns.
+    /// Commits steps of rows, and the header of the session on record with them, in one
+    /// transaction; on the disk when it returns.
     ///
     /// # Errors
-    /// When the transaction cannot be committed; then nothing has changed.
+    /// When the transaction cannot be committed, or somebody has given up the session
+    /// ([`StoreError::SessionGone`]); then nothing has changed.
     pub fn apply(
         &mut self,
         changes: &[Change<'_>],
         header: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        self.commit(changes, header, false)
+    }
+
+    /// The same with the first header of a new session.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then nothing has changed.
+    pub fn apply_first(&mut self, changes: &[Change<'_>], header: &[u8]) -> Result<(), StoreError> {
+        self.commit(changes, Some(header), true)
+    }
+
+    /// Puts a new session on record.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed; then nothing has changed.
+    pub fn found_session(&mut self, header: &[u8]) -> Result<(), StoreError> {
+        self.commit(&[], Some(header), true)
+    }
+
+    fn commit(
+        &mut self,
+        changes: &[Change<'_>],
+        header: Option<&[u8]>,
+        first: bool,
     ) -> Result<(), StoreError> {
         let rejected = changes
             .iter()
@@ -162,11 +190,15 @@ impl Outbox {
             step(&tx, change)?;
         }
         if let Some(header) = header {
-            tx.prepare_cached(
+            let write = if first {
                 "INSERT INTO mqtt_session (id, header) VALUES (1, ?)
-                 ON CONFLICT (id) DO UPDATE SET header = excluded.header",
-            )?
-            .execute([header])?;
+                 ON CONFLICT (id) DO UPDATE SET header = excluded.header"
+            } else {
+                "UPDATE mqtt_session SET header = ? WHERE id = 1"
+            };
+            if tx.prepare_cached(write)?.execute([header])? == 0 {
+                return Err(StoreError::SessionGone);
+            }
         }
         if prune {
             tx.execute(
@@ -193,12 +225,7 @@ impl Outbox {
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute(
-            "UPDATE outbox SET stage = 0, pkid = NULL, maybe_dup = 1
-             WHERE stage IN (1, 2) AND stage < 3",
-            [],
-        )?;
-        tx.execute("DELETE FROM mqtt_session", [])?;
+        give_up_session(&tx)?;
         tx.commit()?;
         Ok(())
     }
@@ -268,21 +295,36 @@ impl Outbox {
     }
 }
 
+/// Everything under way is queued again, marked as possibly arriving twice, and the header goes: the
+/// next connection begins a new session, so no packet id of the old one can be met again.
+fn give_up_session(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute(
+        "UPDATE outbox SET stage = 0, pkid = NULL, maybe_dup = 1
+         WHERE stage IN (1, 2) AND stage < 3",
+        [],
+    )?;
+    conn.execute("DELETE FROM mqtt_session", [])?;
+    Ok(())
+}
+
 fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     match change {
-        Change::Published { row, pkid } => {
+        Change::Published { row, pkid, at } => {
             let known = conn
                 .prepare_cached(
-                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?,
-                        sent_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE seq = ?",
+                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?, sent_at = ? WHERE seq = ?",
                 )?
-                .execute(params![pkid, u8::from(row.qos), row.seq])?;
+                .execute(params![
+                    pkid,
+                    u8::from(row.qos),
+                    at.as_millisecond(),
+                    row.seq
+                ])?;
             if known == 0 {
                 conn.prepare_cached(
                     "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
                                          payload, maybe_dup, expires_at, correlation, stage, pkid, sent_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?,
-                             CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
                 )?
                 .execute(params![
                     row.seq,
@@ -297,6 +339,7 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                     row.expires_at,
                     row.correlation,
                     pkid,
+                    at.as_millisecond(),
                 ])?;
             }
         }

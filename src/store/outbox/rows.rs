@@ -3,6 +3,7 @@
 use rusqlite::Row as SqlRow;
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::event::wire::Qos;
 use crate::store::StoreError;
 
@@ -64,6 +65,8 @@ pub enum Change<'a> {
         row: &'a Row,
         /// Its packet id.
         pkid: u16,
+        /// When it is put on the wire.
+        at: Timestamp,
     },
     /// The broker may have forgotten that it has it: it may arrive twice.
     Doubtful {

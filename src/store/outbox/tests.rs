@@ -39,7 +39,11 @@ fn fixture(events: usize) -> Fixture {
 }
 
 fn publish(outbox: &mut Outbox, row: &Row, pkid: u16) {
-    let change = Change::Published { row, pkid };
+    let change = Change::Published {
+        row,
+        pkid,
+        at: Timestamp::UNIX_EPOCH,
+    };
     outbox.apply(&[change], Some(b"header")).unwrap();
 }
 
@@ -218,7 +222,11 @@ fn a_full_disk_changes_nothing() {
         .remove(0);
     f.outbox.fill_disk(true);
     let header = vec![0; 100_000];
-    let change = Change::Published { row: &row, pkid: 1 };
+    let change = Change::Published {
+        row: &row,
+        pkid: 1,
+        at: Timestamp::UNIX_EPOCH,
+    };
     let error = f
         .outbox
         .apply(std::slice::from_ref(&change), Some(&header))

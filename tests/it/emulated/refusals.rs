@@ -146,6 +146,44 @@ fn a_broker_that_refuses_connect_is_asked_again() {
 }
 
 #[test]
+fn a_broker_of_mqtt_3_1_1_only_is_told_apart_however_it_says_so() {
+    use crate::support::emulated::Outgoing;
+    for (how, act) in [
+        ("refuses in its own words", Some(vec![0x20, 2, 0, 1])),
+        ("hangs up without a word", None),
+    ] {
+        let scene = Scene::new(Protocol::V5);
+        scene.broker.script(move |_| match act.clone() {
+            Some(bytes) => Act::answer(vec![Outgoing::Raw(bytes)]).and_close(),
+            None => Act::ignore().and_close(),
+        });
+        let pump = scene.pump();
+        let failure = pump.failure().to_string();
+        println!("3.1.1 only, {how}: {failure}");
+        assert!(failure.contains("mqtt.protocol"), "{how}: {failure}");
+        assert!(!failure.contains("client certificate"), "{how}: {failure}");
+    }
+}
+
+#[test]
+fn a_session_that_is_kept_for_a_shorter_time_is_told_of() {
+    let mut scene = Scene::new(Protocol::V5);
+    scene
+        .broker
+        .conduct(|c| c.allowance.session_expiry = Some(300));
+    scene.record(1);
+    let pump = scene.pump();
+    let granted = pump.next("a connection", |event| match event {
+        PumpEvent::Connected {
+            session_expiry_s, ..
+        } => session_expiry_s,
+        _ => None,
+    });
+    assert_eq!(granted, 300);
+    scene.drained();
+}
+
+#[test]
 fn receive_maximum_1_sends_one_at_a_time() {
     let mut scene = Scene::new(Protocol::V5);
     scene.broker.conduct(|c| c.allowance.receive_max = Some(1));

@@ -1,10 +1,10 @@
 //! The sending half of a door: a database, a configuration, a CA, a pump. No camera, no relay.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use doorward::clock::Timestamp;
+use doorward::clock::{SystemClock, Timestamp};
 use doorward::config::{Config, MqttConfig, Protocol};
 use doorward::event::wire::Qos;
 use doorward::event::{Event, Granted, Method, PersonId, PersonRef, SecureCause};
@@ -105,6 +105,11 @@ impl Sender {
         self.start(retry, &[], |_| {})
     }
 
+    /// A pump with other waits that listens to these topics.
+    pub fn pump_with_for(&self, retry: Retry, subscriptions: &[&str]) -> Pump {
+        self.start(retry, subscriptions, |_| {})
+    }
+
     fn start(
         &self,
         retry: Retry,
@@ -119,7 +124,8 @@ impl Sender {
         };
         config.subscriptions = subscriptions.iter().map(wanted).collect();
         let (send, events) = mpsc::channel();
-        let handle = mqtt::spawn(config, move |event| {
+        let clock = Arc::new(SystemClock::new());
+        let handle = mqtt::spawn(config, clock, move |event| {
             witness(&event);
             let _ = send.send(event);
         });
@@ -164,7 +170,9 @@ impl Pump {
     #[track_caller]
     pub fn connected(&self) -> bool {
         self.next("a connection", |event| match event {
-            PumpEvent::Connected { session_present } => Some(session_present),
+            PumpEvent::Connected {
+                session_present, ..
+            } => Some(session_present),
             _ => None,
         })
     }

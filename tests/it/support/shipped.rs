@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::pki::{Identity, Pki};
+use super::pki::{Identity, Pki, write_secret};
 use super::{free_port, wait_for};
+
+/// Names another Mosquitto to run the tests of the set-up with; `scripts/brokers` has some.
+const MOSQUITTO: &str = "DOORWARD_MOSQUITTO";
 
 /// The set-up, running; killed when dropped.
 pub struct Shipped {
@@ -42,10 +45,22 @@ impl Shipped {
     /// Installs and starts it with a certificate of `pki` for `localhost` and these users of the
     /// WebSocket listener.
     pub fn start(pki: &Pki, users: &[(&str, &str)]) -> Self {
+        Self::started(pki, users, true)
+    }
+
+    /// The same, except that several clients of one name are there at once, which the shipped files do
+    /// not allow: for trying the rules.
+    pub fn with_free_ids(pki: &Pki, users: &[(&str, &str)]) -> Self {
+        Self::started(pki, users, false)
+    }
+
+    fn started(pki: &Pki, users: &[(&str, &str)], bound: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (tls_port, wss_port) = (free_port(), free_port());
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mosquitto");
-        std::fs::copy(source.join("acl"), folder.path().join("acl")).unwrap();
+        let rules = std::fs::read_to_string(source.join("acl")).unwrap();
+        let rules = format!("{rules}{}", block_for(&rules, "back"));
+        write_secret(&folder.path().join("acl"), &rules);
         install_certificates(pki, &folder.path().join("certs"));
         install_passwords(&folder.path().join("passwords"), users);
 
@@ -62,6 +77,11 @@ impl Shipped {
                 conf.contains(&format!(" {shipped}")) || conf.contains(&format!("\n{shipped}"))
             );
             conf = conf.replace(shipped, &tested);
+        }
+        let binding = "use_username_as_clientid true\n";
+        assert_eq!(conf.matches(binding).count(), 2);
+        if !bound {
+            conf = conf.replace(binding, "");
         }
         let path = folder.path().join("mosquitto.conf");
         std::fs::write(&path, format!("user root\n{conf}")).unwrap();
@@ -83,6 +103,11 @@ impl Shipped {
         self.process.wait().unwrap();
         self.process = run(self.folder.path());
         self.listens();
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     fn listens(&self) {
@@ -150,13 +175,22 @@ impl Drop for Shipped {
     }
 }
 
+/// The block of the shipped door, for another one: as the rules tell an installer to.
+fn block_for(rules: &str, door: &str) -> String {
+    let (_, block) = rules.split_once("user home/front\n").unwrap();
+    let (block, _) = block.split_once("\n\n").unwrap();
+    let block = block.replace("home/front/", &format!("home/{door}/"));
+    format!("\nuser home/{door}\n{block}\n")
+}
+
 fn run(folder: &Path) -> Child {
+    let program = std::env::var_os(MOSQUITTO).unwrap_or_else(|| "mosquitto".into());
     let log = std::fs::File::options()
         .create(true)
         .append(true)
         .open(folder.join("log"))
         .unwrap();
-    Command::new("mosquitto")
+    Command::new(program)
         .arg("-c")
         .arg(folder.join("mosquitto.conf"))
         .stdin(Stdio::null())

@@ -43,7 +43,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let pki = Pki::new(folder.path(), "ca");
         Self {
-            broker: Shipped::start(&pki, &[DASHBOARD]),
+            broker: Shipped::with_free_ids(&pki, &[DASHBOARD]),
             door: pki.client("home/front"),
             other_door: pki.client("home/back"),
             operator: pki.client("operator"),

@@ -19,13 +19,23 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Connects; the error is the reason code of CONNACK.
+    /// Connects; the error is the reason code of CONNACK, 0 for none.
     pub fn connect(pki: &Pki, port: u16, user: Option<(&str, &str)>) -> Result<Self, u8> {
+        Self::connect_as(pki, port, user, "browser")
+    }
+
+    /// The same under this client id.
+    pub fn connect_as(
+        pki: &Pki,
+        port: u16,
+        user: Option<(&str, &str)>,
+        client_id: &str,
+    ) -> Result<Self, u8> {
         let mut browser = Self {
             socket: upgrade(pki, port),
         };
         let mut flags = 0b10; // Clean start.
-        let mut login = text("browser");
+        let mut login = text(client_id);
         if let Some((name, password)) = user {
             flags |= 0b1100_0000;
             login.extend(text(name));
@@ -35,8 +45,13 @@ impl Browser {
         body.extend([5, flags, 0, 60, 0]);
         body.extend(login);
         browser.send(0x10, &body);
-        let answer = browser.receive(0x20);
-        match answer[1] {
+        // Mosquitto 2.1 ends the connection where 2.0 says no.
+        let Ok(answer) = browser.socket.read() else {
+            return Err(0);
+        };
+        let answer = answer.into_data();
+        assert_eq!(answer[0], 0x20, "{answer:?}");
+        match answer[3] {
             0 => Ok(browser),
             reason => Err(reason),
         }

@@ -170,7 +170,11 @@ fn nothing_under_way_is_ever_dropped_or_expires() {
         .queued(10, crate::clock::Timestamp::UNIX_EPOCH)
         .unwrap();
     for (row, pkid) in rows.iter().zip(1..) {
-        let change = Change::Published { row, pkid };
+        let change = Change::Published {
+            row,
+            pkid,
+            at: Timestamp::UNIX_EPOCH,
+        };
         f.outbox.apply(&[change], None).unwrap();
     }
     let seq = rows[1].seq;
@@ -328,7 +332,7 @@ proptest! {
                 Step::Publish(which) if !queued.is_empty() => {
                     pkid += 1;
                     let row = &queued[which % queued.len()];
-                    f.outbox.apply(&[Change::Published { row, pkid }], None).unwrap();
+                    f.outbox.apply(&[Change::Published { row, pkid, at: Timestamp::UNIX_EPOCH }], None).unwrap();
                 }
                 Step::Done(which) if !under_way.is_empty() => {
                     let seq = under_way[which % under_way.len()].row.seq;

@@ -1,6 +1,7 @@
 //! How the emulated broker is, and what it does to a packet.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use doorward::config::Protocol;
 use rumqttc::mqttbytes::v5::ConnectReturnCode;
@@ -26,8 +27,17 @@ pub struct Conduct {
     pub drops_unseen_dup: bool,
     /// How many messages may await their release; one more ends the connection with 0x93.
     pub most_awaiting: usize,
-    /// What it tells on a topic that is subscribed to.
-    pub retained: Option<(String, String)>,
+    /// EMQX: the version that its node tells, retained, each time that `minute` has passed; the one
+    /// from before is kept until then.
+    pub version: Option<String>,
+    pub kept_version: Option<String>,
+    pub minute: Duration,
+    /// What follows from a question for `$SYS`.
+    pub sys: Sys,
+    /// RabbitMQ with MQTT 3.1.1: a message of QoS 2 is delivered and answered like one of QoS 1.
+    pub knows_no_qos_2: bool,
+    /// rumqttd: a release of something that does not await one ends the connection.
+    pub hangs_up_on_unknown_release: bool,
     pub script: Box<dyn FnMut(&Seen<'_>) -> Act + Send>,
 }
 
@@ -42,7 +52,12 @@ impl Default for Conduct {
             held_is_in_use: false,
             drops_unseen_dup: false,
             most_awaiting: usize::MAX,
-            retained: None,
+            version: None,
+            kept_version: None,
+            minute: Duration::from_secs(60),
+            sys: Sys::Granted,
+            knows_no_qos_2: false,
+            hangs_up_on_unknown_release: false,
             script: Box::new(|_| Act::proper()),
         }
     }
@@ -55,6 +70,28 @@ impl Conduct {
         self.held_is_in_use = true;
         self.most_awaiting = 100;
     }
+}
+
+/// What becomes of a subscription to `$SYS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sys {
+    Granted,
+    Denied,
+    /// The connection ends over it.
+    Fatal,
+}
+
+/// Where an EMQX node tells its version.
+pub const VERSION_TOPIC: &str = "$SYS/brokers/emqx@127.0.0.1/version";
+
+/// What a node tells; the flag is on what is kept as on what is told live.
+pub(super) fn version_told(version: &str) -> Outgoing {
+    Outgoing::Publish(Message {
+        topic: VERSION_TOPIC.to_owned(),
+        payload: version.as_bytes().to_vec(),
+        retain: true,
+        ..Message::default()
+    })
 }
 
 /// A packet as the script sees it.
@@ -152,22 +189,37 @@ pub(super) fn take(state: &mut State, packet: &Incoming) -> (Vec<Outgoing>, bool
         Incoming::Publish(message) => publish(state, message),
         Incoming::Release(pkid) => {
             let held = state.session.get_or_insert_default().remove(pkid);
+            if held.is_none() && state.conduct.hangs_up_on_unknown_release {
+                return (Vec::new(), true);
+            }
             let reason = if held.is_some() { 0x00 } else { 0x92 };
             state.delivered.extend(held.flatten());
             (vec![Outgoing::PubComp(*pkid, reason)], false)
         }
-        Incoming::Subscribe { pkid, filters } => {
+        Incoming::Subscribe {
+            pkid,
+            filters,
+            kept,
+        } => {
+            let sys = filters.iter().any(|filter| filter.starts_with("$SYS"));
+            match state.conduct.sys {
+                Sys::Denied if sys => {
+                    return (vec![Outgoing::SubRefused(*pkid, filters.len())], false);
+                }
+                Sys::Fatal if sys => return (Vec::new(), true),
+                _ => {}
+            }
+            state.subscriptions.extend(filters.iter().cloned());
             let mut answers = vec![Outgoing::SubAck(*pkid, filters.len())];
-            let told = state.conduct.retained.clone();
-            answers.extend(told.map(|(topic, payload)| {
-                Outgoing::Publish(Message {
-                    topic,
-                    payload: payload.into_bytes(),
-                    retain: true,
-                    ..Message::default()
-                })
-            }));
+            if sys && *kept {
+                let kept = state.conduct.kept_version.as_deref();
+                answers.extend(kept.map(version_told));
+            }
             (answers, false)
+        }
+        Incoming::Unsubscribe { pkid, filters } => {
+            state.subscriptions.retain(|known| !filters.contains(known));
+            (vec![Outgoing::UnsubAck(*pkid, filters.len())], false)
         }
         Incoming::Acknowledge => (Vec::new(), false),
         Incoming::Ping => (vec![Outgoing::PingResp], false),
@@ -179,6 +231,7 @@ fn connect(state: &mut State, clean: bool) -> (Vec<Outgoing>, bool) {
     let conduct = &state.conduct;
     if clean || state.passing || !conduct.keeps_session {
         state.session = None;
+        state.subscriptions.clear();
     }
     // In 3.1.1 a clean session ends with its connection; in 5 it is an ordinary one made anew.
     state.passing = clean && state.protocol == Some(Protocol::V311);
@@ -203,6 +256,10 @@ fn publish(state: &mut State, message: &Message) -> (Vec<Outgoing>, bool) {
             (Vec::new(), false)
         }
         1 => {
+            state.delivered.push(message.clone());
+            (vec![Outgoing::PubAck(pkid, 0)], false)
+        }
+        _ if state.conduct.knows_no_qos_2 => {
             state.delivered.push(message.clone());
             (vec![Outgoing::PubAck(pkid, 0)], false)
         }

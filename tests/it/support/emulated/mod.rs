@@ -10,14 +10,14 @@ mod conduct;
 mod conversation;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use doorward::config::Protocol;
 
-pub use conduct::{Act, Conduct, Seen};
+pub use conduct::{Act, Conduct, Seen, Sys};
 pub use wire::{Allowance, Incoming, Message, Outgoing};
 
 /// Where the next connection is cut.
@@ -39,6 +39,10 @@ struct State {
     conduct: Conduct,
     /// Messages that await their release; nothing inside when they count as delivered already.
     session: Option<BTreeMap<u16, Option<Message>>>,
+    /// What the session is subscribed to.
+    subscriptions: BTreeSet<String>,
+    /// What was told to a subscription while the client was away.
+    missed: usize,
     /// The session is not to survive its connection.
     passing: bool,
     /// Number of the connection, and its socket.
@@ -83,6 +87,10 @@ impl Emulated {
                     std::thread::spawn(move || conversation::hold(&state, client));
                 }
             }
+        });
+        std::thread::spawn({
+            let state = Arc::clone(&state);
+            move || tell_version(&state)
         });
         Self { port, state }
     }
@@ -130,6 +138,18 @@ impl Emulated {
         }
     }
 
+    /// Another client comes with a clean start and goes again: the session is a new and empty one, and
+    /// this client is told.
+    pub fn take_session(&self) {
+        let mut state = lock(&self.state);
+        state.session = Some(BTreeMap::new());
+        state.subscriptions.clear();
+        conversation::push(&mut state, &Outgoing::Disconnect(0x8E));
+        if let Some(socket) = state.socket.take() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Loses the session.
     pub fn forget(&self) {
         lock(&self.state).session = None;
@@ -143,6 +163,16 @@ impl Emulated {
     /// What counts as delivered, in order.
     pub fn delivered(&self) -> Vec<Message> {
         lock(&self.state).delivered.clone()
+    }
+
+    /// What the session is subscribed to.
+    pub fn subscriptions(&self) -> Vec<String> {
+        lock(&self.state).subscriptions.iter().cloned().collect()
+    }
+
+    /// How often something was told to the session while its client was away.
+    pub fn missed(&self) -> usize {
+        lock(&self.state).missed
     }
 
     /// The sequence numbers of the events among it.
@@ -180,6 +210,37 @@ impl Emulated {
     /// How many messages awaited their release at most.
     pub fn most_awaiting(&self) -> usize {
         lock(&self.state).most_awaiting
+    }
+}
+
+/// Tells the version each time that a minute has passed since the start, as a node of EMQX does.
+fn tell_version(state: &Mutex<State>) {
+    let mut last = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(10));
+        let mut state = lock(state);
+        if state.closed {
+            return;
+        }
+        if last.elapsed() < state.conduct.minute {
+            continue;
+        }
+        last = Instant::now();
+        let Some(version) = state.conduct.version.clone() else {
+            continue;
+        };
+        state.conduct.kept_version = Some(version.clone());
+        if state
+            .subscriptions
+            .iter()
+            .any(|topic| topic.starts_with("$SYS"))
+        {
+            if state.socket.is_some() {
+                conversation::push(&mut state, &conduct::version_told(&version));
+            } else {
+                state.missed += 1;
+            }
+        }
     }
 }
 

@@ -34,6 +34,12 @@ pub enum Incoming {
     Subscribe {
         pkid: u16,
         filters: Vec<String>,
+        /// Whether what was kept from before is wanted; 3.1.1 always gets it.
+        kept: bool,
+    },
+    Unsubscribe {
+        pkid: u16,
+        filters: Vec<String>,
     },
     /// Answers to what we published.
     Acknowledge,
@@ -48,6 +54,7 @@ pub struct Allowance {
     pub max_qos: Option<u8>,
     pub retain: Option<bool>,
     pub max_packet: Option<u32>,
+    pub session_expiry: Option<u32>,
 }
 
 /// What a broker sends. Reason codes are those of MQTT 5; 3.1.1 leaves them out.
@@ -62,6 +69,9 @@ pub enum Outgoing {
     PubRec(u16, u8),
     PubComp(u16, u8),
     SubAck(u16, usize),
+    /// SUBACK that denies all of them.
+    SubRefused(u16, usize),
+    UnsubAck(u16, usize),
     Publish(Message),
     PingResp,
     /// Says why and ends the connection; 3.1.1 has no such packet and ends it bare.
@@ -119,7 +129,15 @@ fn from_v5(packet: v5::Packet) -> Result<Incoming, String> {
         Packet::PubRel(release) => Incoming::Release(release.pkid),
         Packet::Subscribe(subscribe) => Incoming::Subscribe {
             pkid: subscribe.pkid,
+            kept: subscribe
+                .filters
+                .iter()
+                .any(|filter| filter.retain_forward_rule != v5::RetainForwardRule::Never),
             filters: subscribe.filters.into_iter().map(|f| f.path).collect(),
+        },
+        Packet::Unsubscribe(unsubscribe) => Incoming::Unsubscribe {
+            pkid: unsubscribe.pkid,
+            filters: unsubscribe.filters,
         },
         Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => Incoming::Acknowledge,
         Packet::PingReq => Incoming::Ping,
@@ -147,7 +165,12 @@ fn from_v4(packet: v4::Packet) -> Result<Incoming, String> {
         Packet::PubRel(release) => Incoming::Release(release.pkid),
         Packet::Subscribe(subscribe) => Incoming::Subscribe {
             pkid: subscribe.pkid,
+            kept: true,
             filters: subscribe.filters.into_iter().map(|f| f.path).collect(),
+        },
+        Packet::Unsubscribe(unsubscribe) => Incoming::Unsubscribe {
+            pkid: unsubscribe.pkid,
+            filters: unsubscribe.topics,
         },
         Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => Incoming::Acknowledge,
         Packet::PingReq => Incoming::Ping,
@@ -211,6 +234,16 @@ fn to_v5(packet: &Outgoing) -> v5::Packet {
             ],
             properties: None,
         }),
+        Outgoing::SubRefused(pkid, filters) => Packet::SubAck(v5::SubAck {
+            pkid: *pkid,
+            return_codes: vec![v5::SubscribeReasonCode::NotAuthorized; *filters],
+            properties: None,
+        }),
+        Outgoing::UnsubAck(pkid, filters) => Packet::UnsubAck(v5::UnsubAck {
+            pkid: *pkid,
+            reasons: vec![v5::UnsubAckReason::Success; *filters],
+            properties: None,
+        }),
         Outgoing::Publish(message) => {
             let mut publish = v5::Publish::new(
                 message.topic.clone(),
@@ -251,6 +284,11 @@ fn to_v4(packet: &Outgoing) -> Option<v4::Packet> {
             *pkid,
             vec![v4::SubscribeReasonCode::Success(mqttbytes4::QoS::AtLeastOnce); *filters],
         )),
+        Outgoing::SubRefused(pkid, filters) => Packet::SubAck(v4::SubAck::new(
+            *pkid,
+            vec![v4::SubscribeReasonCode::Failure; *filters],
+        )),
+        Outgoing::UnsubAck(pkid, _) => Packet::UnsubAck(v4::UnsubAck::new(*pkid)),
         Outgoing::Publish(message) => {
             let mut publish = v4::Publish::new(
                 message.topic.clone(),
@@ -268,7 +306,7 @@ fn to_v4(packet: &Outgoing) -> Option<v4::Packet> {
 
 fn properties(allowance: &Allowance) -> v5::ConnAckProperties {
     v5::ConnAckProperties {
-        session_expiry_interval: None,
+        session_expiry_interval: allowance.session_expiry,
         receive_max: allowance.receive_max,
         max_qos: allowance.max_qos,
         retain_available: allowance.retain.map(u8::from),
@@ -311,6 +349,9 @@ impl fmt::Display for Incoming {
             Incoming::Publish(message) => message.fmt(f),
             Incoming::Release(pkid) => write!(f, "PUBREL {pkid}"),
             Incoming::Subscribe { filters, .. } => write!(f, "SUBSCRIBE {}", filters.join(" ")),
+            Incoming::Unsubscribe { filters, .. } => {
+                write!(f, "UNSUBSCRIBE {}", filters.join(" "))
+            }
             Incoming::Acknowledge => f.write_str("acknowledgement"),
             Incoming::Ping => f.write_str("PINGREQ"),
             Incoming::Disconnect => f.write_str("DISCONNECT"),
@@ -334,6 +375,8 @@ impl fmt::Display for Outgoing {
             Outgoing::PubRec(pkid, reason) => ("PUBREC", pkid, reason),
             Outgoing::PubComp(pkid, reason) => ("PUBCOMP", pkid, reason),
             Outgoing::SubAck(..) => return f.write_str("SUBACK"),
+            Outgoing::SubRefused(..) => return f.write_str("SUBACK refused"),
+            Outgoing::UnsubAck(..) => return f.write_str("UNSUBACK"),
             Outgoing::Publish(message) => return message.fmt(f),
             Outgoing::PingResp => return f.write_str("PINGRESP"),
             Outgoing::Disconnect(reason) => return write!(f, "DISCONNECT {reason:#04x}"),
