@@ -80,6 +80,7 @@ pub fn measure(
         panel: None,
         snapshots: None,
         reload: None,
+        commits: Arc::default(),
         committed: Box::new(|| {}),
         gallery: None,
         recovery: None,

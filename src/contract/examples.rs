@@ -11,7 +11,7 @@ use crate::command::token::{self, Claims};
 use crate::command::{Command, ModeWord};
 use crate::event::chain::{ChainHash, Head, Link};
 use crate::event::checkpoint::Signer;
-use crate::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use crate::event::telemetry::{CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
 use crate::event::wire::{DoorSummary, Lock, QosPolicy, Wire};
 use crate::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
@@ -132,6 +132,12 @@ pub(super) fn telemetry() -> Value {
         cpu_celsius: Some(51.2),
         memory_bytes: Some(163_577_856),
         session_expiry_s: Some(604_800),
+        commits: Some(CommitTimes {
+            commits: 12,
+            p50_ms: 6.4,
+            p99_ms: 31.0,
+            longest_ms: 31.0,
+        }),
         outbox: OutboxGauge {
             queued: 2,
             under_way: 1,
@@ -254,6 +260,10 @@ fn events() -> Vec<Event> {
             open_ms: Some(3_250),
         },
         Event::DoorRex,
+        Event::ReleaseWithdrawn {
+            cause: ReleaseCause::Grant,
+            person: Some(ada()),
+        },
         Event::DoorMode {
             mode: Mode::Lockdown,
             source: ModeSource::Operator,

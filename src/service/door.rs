@@ -13,6 +13,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use super::ServiceError;
+use super::commits::Commits;
 use super::guard::{Errand, Hands, Keeping, Message};
 use super::journal::Journal;
 use super::reader::{Ask, GalleryNews, Reader};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub snapshots: Option<Snapshots>,
     /// What `reload` does beside reading the rules again.
     pub reload: Option<Errand>,
+    /// Where the time of each commit is noted.
+    pub commits: Arc<Commits>,
     /// Called after every commit.
     pub committed: Box<dyn Fn() + Send>,
     /// Which templates vision can use, and where what is new of them goes.
@@ -149,6 +152,7 @@ impl Door {
             door: config.door.name.clone(),
             clock: Arc::clone(clock),
             busy: Arc::clone(&signs.journal),
+            commits: parts.commits,
             committed: parts.committed,
             guard: inbox.clone(),
         };

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
+use super::commits::Commits;
 use super::guard::Message;
 use crate::beat::Beat;
 use crate::clock::Clock;
@@ -23,6 +24,8 @@ pub(super) struct Journal {
     pub(super) clock: Arc<dyn Clock>,
     /// Since when it has been waiting for the disk.
     pub(super) busy: Arc<Beat>,
+    /// Where the time of each commit is noted.
+    pub(super) commits: Arc<Commits>,
     /// Tells the MQTT pump that there is something to send.
     pub(super) committed: Box<dyn Fn() + Send>,
     pub(super) guard: Sender<Message>,
@@ -39,12 +42,14 @@ impl Journal {
             self.busy.mark(began);
             let (outcomes, failure, site_told) = self.write(batch);
             self.busy.rest();
+            let took = self.clock.tick().since(began);
+            self.commits.note(took);
             let restart = failure.as_ref().is_some_and(StoreError::needs_restart);
             let done = Done {
                 outcomes,
                 failure: failure.as_ref().map(ToString::to_string),
                 site_told,
-                took: self.clock.tick().since(began),
+                took,
             };
             // The guard only goes away when the service ends.
             let _ = self.guard.send(Message::Input(Input::Recorded(done)));

@@ -12,6 +12,7 @@
 mod archivist;
 mod caretaker;
 mod certificates;
+pub mod commits;
 mod dispatcher;
 pub mod door;
 pub mod guard;
@@ -281,6 +282,7 @@ async fn supervise(
     let vision = pipeline.vision();
     let model = (vision.model_id().to_owned(), vision.dimensions());
     let (news, gallery) = mpsc::channel();
+    let commits = Arc::default();
     let parts = Parts {
         store,
         relay,
@@ -289,6 +291,7 @@ async fn supervise(
         snapshots: Some(snapshots),
         reload: pump.as_ref().map(reload),
         committed: waker(),
+        commits: Arc::clone(&commits),
         gallery: Some((model, news)),
         recovery: recovery.clone(),
     };
@@ -309,6 +312,7 @@ async fn supervise(
         meter: pipeline.meter(),
         started: clock.tick(),
         session_expiry_s,
+        commits: Arc::clone(&commits),
     };
     let _dispatching = start_dispatcher(config, gauges, &clock, &to_guard, waker(), &notices)?;
     let watcher = Watcher {

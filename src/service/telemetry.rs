@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::commits::Commits;
 use crate::camera::FrameSlot;
 use crate::clock::{Moment, Tick};
 use crate::event::telemetry::{DroppedTotal, OutboxGauge, Telemetry};
@@ -25,6 +26,7 @@ pub(super) struct Gauges {
     pub(super) started: Tick,
     /// For how many seconds the broker keeps our session; 0 while it has not said so.
     pub(super) session_expiry_s: Arc<AtomicU32>,
+    pub(super) commits: Arc<Commits>,
 }
 
 impl Gauges {
@@ -50,6 +52,7 @@ impl Gauges {
             memory_bytes: Memory::now().map(|memory| memory.resident),
             session_expiry_s: Some(self.session_expiry_s.load(Ordering::Relaxed))
                 .filter(|seconds| *seconds > 0),
+            commits: self.commits.take(),
             outbox: OutboxGauge {
                 queued: depth.queued,
                 under_way: depth.under_way,
@@ -92,6 +95,7 @@ mod tests {
             meter: Arc::default(),
             started: Tick::default(),
             session_expiry_s: Arc::default(),
+            commits: Arc::default(),
         };
         let now = Moment {
             wall: "2026-01-02T03:04:05Z".parse().unwrap(),

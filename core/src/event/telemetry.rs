@@ -36,6 +36,9 @@ pub struct Telemetry {
     /// it last accepted a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_expiry_s: Option<u32>,
+    /// How long the disk took for commits of the record; absent when there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commits: Option<CommitTimes>,
     /// What waits for the broker.
     pub outbox: OutboxGauge,
     /// What was dropped before the broker had it, since the database was made.
@@ -73,6 +76,22 @@ pub struct StageTime {
     /// Milliseconds, at most.
     #[schemars(range(min = 0.0))]
     pub max_ms: f64,
+}
+
+/// How long commits of the record took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct CommitTimes {
+    /// How many there were.
+    pub commits: u64,
+    /// Milliseconds that half of them did not exceed.
+    #[schemars(range(min = 0.0))]
+    pub p50_ms: f64,
+    /// Milliseconds that 99 of 100 did not exceed.
+    #[schemars(range(min = 0.0))]
+    pub p99_ms: f64,
+    /// Milliseconds, at most.
+    #[schemars(range(min = 0.0))]
+    pub longest_ms: f64,
 }
 
 /// What waits for the broker.

@@ -29,6 +29,7 @@ fn fixture(change: impl FnOnce(&mut Config)) -> Fixture {
         meter: Arc::default(),
         started: Tick::default(),
         session_expiry_s: Arc::default(),
+        commits: Arc::default(),
     };
     let committed = Box::new(move || wake.send(()).unwrap());
     let dispatcher = Dispatcher::new(&config, gauges, &clock, &keeper, committed);
