@@ -71,7 +71,9 @@ async def everything(options):
         for protocol in broker.protocols:
             if options.protocol in ("both", protocol):
                 say(f"{name}, MQTT {protocol}: begun")
-                rows.append(await one(options, broker, protocol))
+                row = await one(options, broker, protocol)
+                rows.append(row)
+                say(", ".join(f"{column} {row.get(column, '-')}" for column in COLUMNS))
     if options.json:
         for row in rows:
             print(json.dumps(row))
