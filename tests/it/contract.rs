@@ -8,12 +8,12 @@ use doorward::clock::Timestamp;
 use doorward::command::{self, result::CommandResult};
 use doorward::contract::acl::{self, Clients};
 use doorward::contract::{self, Carries, Direction, examples};
-use doorward::event::telemetry::{DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use doorward::event::telemetry::{CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
 use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
     DropReason, Event, Granted, KINDS, Method, Mode, ModeSource, PersonId, PersonRef, ReleaseCause,
-    RestoredFrom, Role, RuleChange, RuleKind, SecureCause, Severity,
+    RestoredFrom, Role, Rule, RuleChange, RuleKind, SecureCause, Severity,
 };
 use doorward::mqtt::PumpConfig;
 use doorward::vision::QualityProblem;
@@ -665,6 +665,12 @@ fn telemetry(full: bool) -> Publication {
         cpu_celsius: full.then_some(-40.5),
         memory_bytes: full.then_some(u64::MAX),
         session_expiry_s: full.then_some(u32::MAX),
+        commits: full.then_some(CommitTimes {
+            commits: u64::MAX,
+            p50_ms: 0.0,
+            p99_ms: 1e9,
+            longest_ms: 1e12,
+        }),
         outbox: OutboxGauge {
             queued: u64::MAX,
             under_way: 0,
@@ -728,7 +734,7 @@ fn extremes() -> Vec<Event> {
     let granted = |similarity, liveness, method| {
         Event::AccessGranted(Granted {
             person: somebody(),
-            rule: String::new(),
+            rule: Rule::Other(String::new()),
             similarity,
             liveness,
             observations: u32::MAX,
@@ -754,7 +760,7 @@ fn extremes() -> Vec<Event> {
         granted(1.000_01, None, Method::FaceAndPin),
         granted(-1.0, Some(0.0), Method::FaceAndPin),
         Event::AccessDenied(Denied {
-            rule: Some("r".into()),
+            rule: Some(Rule::Other("r".into())),
             needed: Some("n".into()),
             person: Some(somebody()),
             similarity: Some(-0.000_04),
@@ -774,6 +780,10 @@ fn extremes() -> Vec<Event> {
         Event::DoorReleased {
             cause: ReleaseCause::Mode,
             release_ms: None,
+            person: None,
+        },
+        Event::ReleaseWithdrawn {
+            cause: ReleaseCause::Operator,
             person: None,
         },
         Event::DoorOpened,

@@ -49,4 +49,3 @@ mod takeover;
 mod tls;
 mod trouble;
 mod vision;
-mod year;

@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     packet_bytes: 10_000,
     qos: Qos::ExactlyOnce,
     retain: true,
+    session_expiry_s: None,
 };
 
 struct Fixture {
@@ -45,7 +46,7 @@ impl Fixture {
         let outbox = Outbox::open(&path).unwrap();
         let mut ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
         assert!(!ledger.begin(NOW.tick).unwrap());
-        assert!(ledger.admit(LIMITS, NOW.tick));
+        assert!(ledger.admit(LIMITS, NOW));
         Self {
             _folder: folder,
             path,
@@ -98,7 +99,7 @@ impl Fixture {
         self.ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
         let resumable = self.ledger.begin(NOW.tick).unwrap();
         let session = self.ledger.resume(NOW.wall).unwrap();
-        self.ledger.admit(LIMITS, NOW.tick);
+        self.ledger.admit(LIMITS, NOW);
         (resumable, session)
     }
 }
@@ -377,7 +378,7 @@ fn what_the_broker_does_not_allow_is_refused_or_sent_lower() {
             retain: false,
             ..LIMITS
         },
-        NOW.tick,
+        NOW,
     );
     let row = f.ledger.next(NOW).unwrap().remove(0);
     assert_eq!(row.qos, Qos::AtLeastOnce);
@@ -416,14 +417,14 @@ fn a_session_that_no_longer_fits_is_noticed_and_starts_over() {
             highest_pkid: 20,
             ..LIMITS
         },
-        NOW.tick
+        NOW
     ));
     assert!(!f.ledger.admit(
         Limits {
             packet_bytes: 20,
             ..LIMITS
         },
-        NOW.tick
+        NOW
     ));
     f.ledger.forget_session().unwrap();
     let (resumable, _) = f.restart();
@@ -543,7 +544,7 @@ fn what_was_foreseen_but_not_asked_about_is_as_new_for_the_same_process() {
     assert!(f.ledger.begin(NOW.tick).unwrap());
     let replay = f.ledger.resume(NOW.wall).unwrap().unwrap().replay;
     assert_eq!(replay, [again(&rows[0], 1)]);
-    assert!(f.ledger.admit(LIMITS, NOW.tick));
+    assert!(f.ledger.admit(LIMITS, NOW));
     f.ledger.received(1, 0, NOW.tick);
     assert_eq!(f.feed(), [rows[1].clone()]);
 }
@@ -632,30 +633,36 @@ fn repetitions_say_so_unless_they_must_not() {
     f.ledger
         .save(&session(vec![publish(&row, 1)]), NOW.wall)
         .unwrap();
+    // What a node tells: whether it drops, and whether it says so now.
+    let (silent, keeps, drops) = (None, Some((false, true)), Some((true, true)));
     for (setting, told, dup) in [
-        (ResendDup::Always, false, true),
-        (ResendDup::Never, false, false),
-        (ResendDup::Auto, false, true),
-        (ResendDup::Auto, true, false),
-        (ResendDup::Always, true, true),
+        (ResendDup::Always, silent, true),
+        (ResendDup::Never, silent, false),
+        (ResendDup::Auto, silent, false),
+        (ResendDup::Auto, Some((false, false)), false),
+        (ResendDup::Auto, keeps, true),
+        (ResendDup::Auto, drops, false),
+        (ResendDup::Always, drops, true),
     ] {
         f.ledger.begin(NOW.tick).unwrap();
         f.ledger.resend_dup = setting;
-        f.ledger.told(told).unwrap();
-        assert_eq!(says_dup(&mut f), dup, "{setting:?} {told}");
+        if let Some((drops, live)) = told {
+            f.ledger.told("node", drops, live).unwrap();
+        }
+        assert_eq!(says_dup(&mut f), dup, "{setting:?} {told:?}");
     }
     // It is remembered, also by the next process, and with what is saved from there on.
     f.restart();
     assert!(!says_dup(&mut f));
     f.ledger.save(&session(vec![release(1)]), NOW.wall).unwrap();
     f.restart();
-    assert!(f.ledger.drops_repetitions);
+    assert!(f.ledger.repetitions.are_dropped());
     // Another broker has told nothing.
     f.ledger.owner.broker = "broker:2".into();
-    f.ledger.drops_repetitions = false;
+    f.ledger.repetitions = Repetitions::default();
     assert!(!f.ledger.begin(NOW.tick).unwrap());
     assert!(f.ledger.resume(NOW.wall).unwrap().is_none());
-    assert!(!f.ledger.drops_repetitions);
+    assert!(!f.ledger.repetitions.are_dropped());
 }
 
 #[test]
@@ -730,7 +737,7 @@ fn the_largest_message_is_set_aside_when_the_broker_ends_the_connection_over_a_s
     // The next of that size is not even sent; a smaller one is.
     f.ledger.begin(NOW.tick).unwrap();
     f.ledger.resume(NOW.wall).unwrap();
-    assert!(f.ledger.admit(LIMITS, NOW.tick), "the rest is resumed");
+    assert!(f.ledger.admit(LIMITS, NOW), "the rest is resumed");
     assert!(f.ledger.unsendable(&large).is_some());
     let smaller = Row {
         payload: vec![b'x'; 4_999],
@@ -774,7 +781,7 @@ proptest::proptest! {
         for _ in 0..20 {
             f.granted();
         }
-        f.ledger.admit(Limits { window: 8, ..LIMITS }, NOW.tick);
+        f.ledger.admit(Limits { window: 8, ..LIMITS }, NOW);
         let mut waiting: VecDeque<Row> = VecDeque::new();
         let mut flying: Vec<(Row, u16, bool)> = Vec::new();
         let mut others: Vec<u16> = Vec::new();
