@@ -382,7 +382,12 @@ fn a_database_from_before_the_chain_is_chained_once() {
     let raw = Connection::open(&path).unwrap();
     // Back to schema 3, as it was before the audit tables.
     raw.execute_batch(
-        "ALTER TABLE events DROP COLUMN by; ALTER TABLE events DROP COLUMN clock_synced;
+        "DROP TRIGGER persons_ruled_inserted; DROP TRIGGER persons_ruled_updated;
+         DROP TRIGGER persons_ruled_deleted; DROP TRIGGER person_groups_inserted;
+         DROP TRIGGER person_groups_deleted; DROP TRIGGER operators_inserted;
+         DROP TRIGGER operators_updated; DROP TRIGGER operators_deleted;
+         DROP TRIGGER presence_forgotten;
+         ALTER TABLE events DROP COLUMN by; ALTER TABLE events DROP COLUMN clock_synced;
          ALTER TABLE events DROP COLUMN hash;
          DROP TABLE chain; DROP TABLE chain_start; DROP TABLE checkpoints;
          DROP TABLE person_groups; DROP TABLE groups; DROP TABLE schedules; DROP TABLE holidays;

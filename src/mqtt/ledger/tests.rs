@@ -44,7 +44,7 @@ impl Fixture {
         let path = folder.path().join("x.db");
         let store = Store::open(&path, Some(wire())).unwrap();
         let outbox = Outbox::open(&path).unwrap();
-        let mut ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
+        let mut ledger = Ledger::new(outbox, owner(), ResendDup::Always);
         assert!(!ledger.begin(NOW.tick).unwrap());
         assert!(ledger.admit(LIMITS, NOW));
         Self {
@@ -96,7 +96,7 @@ impl Fixture {
     /// A new process with the same file.
     fn restart(&mut self) -> (bool, Option<Resume>) {
         let outbox = Outbox::open(&self.path).unwrap();
-        self.ledger = Ledger::new(outbox, owner(), ResendDup::Auto);
+        self.ledger = Ledger::new(outbox, owner(), self.ledger.resend_dup);
         let resumable = self.ledger.begin(NOW.tick).unwrap();
         let session = self.ledger.resume(NOW.wall).unwrap();
         self.ledger.admit(LIMITS, NOW);
@@ -652,6 +652,7 @@ fn repetitions_say_so_unless_they_must_not() {
         assert_eq!(says_dup(&mut f), dup, "{setting:?} {told:?}");
     }
     // It is remembered, also by the next process, and with what is saved from there on.
+    f.ledger.resend_dup = ResendDup::Auto;
     f.restart();
     assert!(!says_dup(&mut f));
     f.ledger.save(&session(vec![release(1)]), NOW.wall).unwrap();

@@ -44,6 +44,7 @@ fn publish(outbox: &mut Outbox, row: &Row, pkid: u16) {
         pkid,
         at: Timestamp::UNIX_EPOCH,
     };
+    outbox.found_session(b"header").unwrap();
     outbox.apply(&[change], Some(b"header")).unwrap();
 }
 
@@ -220,6 +221,7 @@ fn a_full_disk_changes_nothing() {
         .queued(1, crate::clock::Timestamp::UNIX_EPOCH)
         .unwrap()
         .remove(0);
+    f.outbox.found_session(b"header").unwrap();
     f.outbox.fill_disk(true);
     let header = vec![0; 100_000];
     let change = Change::Published {

@@ -271,6 +271,11 @@ fn the_first_schema_with_a_size_counts_what_waited_before() {
         "DROP TRIGGER outbox_grows; DROP TRIGGER outbox_shrinks; DROP TRIGGER outbox_refuses;
         DROP TRIGGER outbox_retries; DROP TABLE outbox_size; DROP INDEX outbox_qos0;
         DROP INDEX outbox_expiry; DROP INDEX outbox_refused;
+        DROP TRIGGER persons_ruled_inserted; DROP TRIGGER persons_ruled_updated;
+        DROP TRIGGER persons_ruled_deleted; DROP TRIGGER person_groups_inserted;
+        DROP TRIGGER person_groups_deleted; DROP TRIGGER operators_inserted;
+        DROP TRIGGER operators_updated; DROP TRIGGER operators_deleted;
+        DROP TRIGGER presence_forgotten;
         DELETE FROM refinery_schema_history WHERE version >= 7;
         INSERT INTO outbox (class, topic, qos, retain, content_type, payload, stage)
         VALUES ('door', 't', 1, 0, '', x'0102', 0), ('door', 't', 1, 0, '', x'03', 2),
