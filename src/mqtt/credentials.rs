@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use super::password::Password;
 use super::settings::MqttError;
 use super::tls::{Material, Tls, TlsFiles};
 use crate::certs::expiry::{CertRole, Dated};
@@ -82,7 +83,7 @@ struct Trouble {
 
 struct Loaded {
     tls: Option<Tls>,
-    password: Option<String>,
+    password: Option<Password>,
     dated: Vec<Dated>,
     /// Over everything that TLS was made from.
     digest: [u8; 32],
@@ -148,7 +149,7 @@ impl Credentials {
     }
 
     /// The password for the next connection.
-    pub(super) fn password(&self) -> Option<String> {
+    pub(super) fn password(&self) -> Option<Password> {
         self.state().loaded.password.clone()
     }
 
@@ -275,7 +276,7 @@ impl Loaded {
     }
 }
 
-fn read_password(path: &Path) -> Result<String, MqttError> {
+fn read_password(path: &Path) -> Result<Password, MqttError> {
     let bytes = pem::secret("MQTT password file", path)?;
     let text =
         String::from_utf8(pem::without_mark(&bytes).to_vec()).map_err(|_| FileError::Damaged {
@@ -286,7 +287,7 @@ fn read_password(path: &Path) -> Result<String, MqttError> {
     text.lines()
         .next()
         .filter(|line| !line.is_empty())
-        .map(str::to_owned)
+        .map(Password::new)
         .ok_or_else(|| MqttError::NoPassword(path.to_owned()))
 }
 

@@ -31,6 +31,7 @@ mod lessons;
 mod lives;
 mod message;
 mod network;
+pub mod password;
 pub mod pump;
 mod report;
 pub mod request;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::password::Password;
 use super::credentials::Credentials;
 use super::tls::{Tls, TlsFileError};
 use crate::certs::pem::FileError;
@@ -125,7 +126,7 @@ pub struct PumpConfig {
     /// Unique on the broker.
     pub client_id: String,
     /// User name and password.
-    pub credentials: Option<(String, Option<String>)>,
+    pub credentials: Option<(String, Option<Password>)>,
     /// Idle time after which the broker is asked for a sign of life.
     pub keep_alive: Duration,
     /// Messages under way at once.
@@ -193,7 +194,7 @@ impl PumpConfig {
 /// How the broker is reached, and as whom.
 pub(super) struct Way {
     pub endpoint: Endpoint,
-    pub credentials: Option<(String, Option<String>)>,
+    pub credentials: Option<(String, Option<Password>)>,
     pub watched: Credentials,
 }
 

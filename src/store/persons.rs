@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::events::append;
-use super::{Store, StoreError};
-use crate::clock::{Timestamp, rfc3339_millis};
+use super::{PersonChange, Store, StoreError};
+use crate::clock::Timestamp;
 use crate::event::{Event, PersonId, PersonRef, PersonStatus};
 
 /// Longest name, in characters.
@@ -79,24 +79,11 @@ impl Store {
         name_or_id: &str,
         new_name: &str,
     ) -> Result<PersonRef, StoreError> {
-        let new_name = valid_name(new_name)?.to_owned();
-        self.change(now, name_or_id, |conn, person| {
-            if find_by_name(conn, &new_name)?.is_some_and(|other| other.id != person.id) {
-                return Err(StoreError::NameTaken(new_name.clone()));
-            }
-            conn.execute(
-                "UPDATE persons SET name = ?, updated_at = ? WHERE id = ?",
-                params![new_name, rfc3339_millis(now), person.id.to_string()],
-            )?;
-            Ok(Some(Event::Renamed {
-                person: PersonRef {
-                    id: person.id,
-                    name: new_name.clone(),
-                },
-                previous: person.name.clone(),
-            }))
-        })?;
-        Ok(self.person(&new_name)?.reference())
+        let change = PersonChange {
+            name: Some(new_name.to_owned()),
+            ..PersonChange::default()
+        };
+        Ok(self.set_person(now, name_or_id, &change)?.person)
     }
 
     /// Suspends or resumes somebody; records nothing when nothing changes.
@@ -109,20 +96,11 @@ impl Store {
         name_or_id: &str,
         status: PersonStatus,
     ) -> Result<PersonRef, StoreError> {
-        self.change(now, name_or_id, |conn, person| {
-            if person.status == status {
-                return Ok(None);
-            }
-            conn.execute(
-                "UPDATE persons SET status = ?, updated_at = ? WHERE id = ?",
-                params![status.as_str(), rfc3339_millis(now), person.id.to_string()],
-            )?;
-            let person = person.reference();
-            Ok(Some(match status {
-                PersonStatus::Suspended => Event::Suspended { person },
-                PersonStatus::Active => Event::Resumed { person },
-            }))
-        })
+        let change = PersonChange {
+            status: Some(status),
+            ..PersonChange::default()
+        };
+        Ok(self.set_person(now, name_or_id, &change)?.person)
     }
 
     /// Erases somebody, all their templates and kept photos; the record of past events stays.

@@ -152,7 +152,7 @@ fn links_that_are_turned_and_files_that_are_written_over_are_seen() {
     std::thread::sleep(Duration::from_millis(20));
     std::fs::write(&password, "two\n").unwrap();
     assert_eq!(credentials.look(false), Look::Password);
-    assert_eq!(credentials.password().as_deref(), Some("two"));
+    assert_eq!(credentials.password(), Some(Password::new("two")));
     std::fs::write(&password, "two\n").unwrap();
     assert_eq!(credentials.look(false), Look::Same, "nothing new in it");
 }
@@ -168,7 +168,7 @@ fn another_ca_is_news_and_a_plain_connection_needs_none_of_them() {
     }
     let plain = Credentials::open(&files.config, false).unwrap();
     assert!(plain.tls().is_none() && plain.certificates().is_empty());
-    assert_eq!(plain.password().as_deref(), Some("one"));
+    assert_eq!(plain.password(), Some(Password::new("one")));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::clock::Timestamp;
 use crate::event::wire::{Availability, Qos};
 use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
+use crate::mqtt::password::Password;
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
 use crate::mqtt::settings::{Endpoint, PumpConfig, Subscription};
@@ -68,7 +69,7 @@ fn packet_limit(config: &PumpConfig) -> usize {
 pub(in crate::mqtt) fn reach(
     endpoint: &Endpoint,
     client_id: &str,
-    credentials: Option<&(String, Option<String>)>,
+    credentials: Option<&(String, Option<Password>)>,
 ) -> MqttOptions {
     let mut options = MqttOptions::new(client_id, (endpoint.host.clone(), endpoint.port));
     if let Some(tls) = &endpoint.tls {
@@ -77,7 +78,7 @@ pub(in crate::mqtt) fn reach(
     }
     match credentials {
         Some((username, Some(password))) => {
-            options.set_credentials(username.clone(), password.clone());
+            options.set_credentials(username.clone(), password.reveal().to_owned());
         }
         Some((username, None)) => {
             options.set_username(username.clone());

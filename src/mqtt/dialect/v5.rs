@@ -18,6 +18,7 @@ use crate::event::wire::{Availability, Qos};
 use crate::mqtt::dial;
 use crate::mqtt::ledger::{Again, Limits, Published, Resume, Snapshot, Step};
 use crate::mqtt::message::MAYBE_DUP;
+use crate::mqtt::password::Password;
 use crate::mqtt::pump::Incoming;
 use crate::mqtt::session::Shared;
 use crate::mqtt::settings::{Endpoint, PumpConfig, Subscription};
@@ -57,7 +58,7 @@ pub(in crate::mqtt) fn open(
 pub(in crate::mqtt) fn reach(
     endpoint: &Endpoint,
     client_id: &str,
-    credentials: Option<&(String, Option<String>)>,
+    credentials: Option<&(String, Option<Password>)>,
 ) -> MqttOptions {
     let mut options = MqttOptions::new(client_id, (endpoint.host.clone(), endpoint.port));
     if let Some(tls) = &endpoint.tls {
@@ -66,7 +67,7 @@ pub(in crate::mqtt) fn reach(
     }
     match credentials {
         Some((username, Some(password))) => {
-            options.set_credentials(username.clone(), password.clone());
+            options.set_credentials(username.clone(), password.reveal().to_owned());
         }
         Some((username, None)) => {
             options.set_username(username.clone());

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::dialect::Trouble;
 use super::failure::{self, Circumstances, Failure, LinkError};
+use super::password::Password;
 use super::pump::Incoming;
 use super::settings::{Endpoint, MqttError, Way};
 use crate::config::{MqttConfig, Protocol};
@@ -144,7 +145,7 @@ pub fn ask(
 /// Who we are to the broker.
 struct Login {
     client_id: String,
-    credentials: Option<(String, Option<String>)>,
+    credentials: Option<(String, Option<Password>)>,
 }
 
 /// What a line has to tell.
