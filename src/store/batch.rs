@@ -4,7 +4,8 @@
 //! entry, so that what the store does not take costs nobody else their record. An entry that stands
 //! on rules which have changed since is rejected: what was decided by them is to be decided anew.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 
 use super::commands::spend;
 use super::events::{append, enqueue, replace_retained};
@@ -57,13 +58,19 @@ fn rejection(error: StoreError) -> Result<Rejection, StoreError> {
         StoreError::Content(_) | StoreError::Json(_) => {
             Ok(Rejection::Contradiction(error.to_string()))
         }
-        StoreError::Sqlite(ref inner)
-            if inner.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
-        {
+        // A command that is spent already. Whatever else stands in the way may go away.
+        StoreError::Sqlite(ref inner) if is_there_already(inner) => {
             Ok(Rejection::Contradiction(error.to_string()))
         }
         error => Err(error),
     }
+}
+
+/// Whether a row of this key is there.
+fn is_there_already(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    let unique = [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE];
+    code.is_some_and(|code| unique.contains(&code))
 }
 
 fn write(

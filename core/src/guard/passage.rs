@@ -317,7 +317,7 @@ impl Guard {
             self.raise(Alarm::Storage, Source::Journal, detail.into(), now);
         } else {
             if behind {
-                tracing::info!("the record can be written again");
+                tracing::info!("the store can be written again");
             }
             self.conditions.clear(Alarm::Storage, Source::Journal, now.tick);
         }

@@ -29,6 +29,8 @@ pub(super) struct Shortcomings {
     wrong: u32,
     /// A handshake of QoS 2 was finished.
     finished: bool,
+    /// One got on since the connection began: however slowly, the broker does its work.
+    got_on: bool,
     /// Since when the broker is believed not to do QoS 2, in milliseconds since 1970.
     since: Option<i64>,
     /// How often each resumed row, by number, was left without an answer by a broker that ended the
@@ -41,6 +43,7 @@ impl Shortcomings {
     /// PUBREC came: the broker does know QoS 2.
     pub(super) fn is_right(&mut self) {
         self.wrong = 0;
+        self.got_on = true;
     }
 
     /// PUBACK came for a message of QoS 2.
@@ -51,6 +54,7 @@ impl Shortcomings {
     /// A handshake of QoS 2 has come to its end.
     pub(super) fn has_finished(&mut self) {
         self.finished = true;
+        self.got_on = true;
     }
 
     /// Since when QoS 2 is not used, to be remembered with the session.
@@ -83,6 +87,11 @@ impl Ledger {
     /// answer has waited for one round more.
     pub(in crate::mqtt) fn round_ended(&mut self, now: Tick) {
         if self.limits.is_none() {
+            return;
+        }
+        if std::mem::take(&mut self.shortcomings.got_on) {
+            self.shortcomings.rounds.clear();
+            self.shortcomings.began = None;
             return;
         }
         let left = self.flights.values().filter(|flight| flight.resumed);
