@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use doorward::config::{Config, ConfigError, DEFAULT_PATH};
+use doorward::config::{Config, ConfigError, DEFAULT_PATH, Protocol};
 use doorward::store::Store;
 use doorward::vision::Vision;
 use doorward::vision::pack::{ModelPack, PackError};
@@ -110,6 +110,24 @@ enum Verb {
 struct Context {
     config_path: PathBuf,
     json: bool,
+}
+
+/// MQTT's version, where a verb is told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Version {
+    #[value(name = "5")]
+    V5,
+    #[value(name = "3.1.1")]
+    V311,
+}
+
+impl From<Version> for Protocol {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V5 => Protocol::V5,
+            Version::V311 => Protocol::V311,
+        }
+    }
 }
 
 /// How a verb ended when it did not fail.
