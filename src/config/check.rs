@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use super::stream::told;
 use super::{AntiPassback, Config, ConfigError, RelayDriver, SourceKind};
 use crate::recognition::Security;
 
@@ -344,11 +345,13 @@ impl Config {
             return Ok(());
         };
         let bad_url = |allowed: &str| {
-            Err(refuse(
-                "mqtt.url",
-                format!("{:?}", mqtt.url),
-                allowed.into(),
-            ))
+            // What is refused for its credentials must not be told with them.
+            let value = if mqtt.url.contains(['@', '?', '#']) {
+                told(&mqtt.url)
+            } else {
+                mqtt.url.clone()
+            };
+            Err(refuse("mqtt.url", format!("{value:?}"), allowed.into()))
         };
         match url::Url::parse(&mqtt.url) {
             Ok(url) if url.host_str().is_none_or(str::is_empty) => return bad_url("has no host"),

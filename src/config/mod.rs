@@ -11,6 +11,7 @@ mod messaging;
 mod recognition;
 mod record;
 mod sections;
+mod stream;
 mod wiring;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
     MqttConfig, PixelFormat, Protocol, RelayConfig, RelayDriver, ResendDup, SourceKind, TlsVersion,
 };
+pub use stream::{Address, Pipeline, told, told_of_path};
+pub use zone::{ZoneError, Zones};
 pub use wiring::{
     ContactConfig, InputWiring, KeypadConfig, KeypadDriver, OutputPin, OutputsConfig, Pull,
     RexConfig,

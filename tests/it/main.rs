@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod bench_outbox;
 mod camera;
+mod camera_address;
 mod certs;
 mod cli;
 mod commands;
