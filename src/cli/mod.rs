@@ -30,6 +30,7 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod secrecy;
 mod topics;
 
 use std::io::Write as _;
@@ -140,6 +141,7 @@ enum Outcome {
 impl Cli {
     /// Runs the verb and reports its failure, if any, in one line.
     pub(crate) fn run(self) -> ExitCode {
+        secrecy::keep();
         let context = Context {
             config_path: self.config,
             json: self.json,

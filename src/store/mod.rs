@@ -21,6 +21,7 @@ mod orders;
 pub mod outbox;
 mod persons;
 mod photos;
+mod private;
 pub mod recover;
 mod reenroll;
 mod retention;
@@ -187,6 +188,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         path: path.to_owned(),
         source,
     };
+    private::prepare(path)?;
     let conn = Connection::open(path).map_err(open)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
     conn.pragma_update(None, "journal_mode", "WAL")
@@ -198,6 +200,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // What is erased must not stay readable in the file's free pages.
     conn.pragma_update(None, "secure_delete", true)
         .map_err(open)?;
+    // Behind a link that led nowhere SQLite made the file itself.
+    private::refuse_exposed(path)?;
     Ok(conn)
 }
 

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::backup::{Partial, beside, previous};
 use super::health::{Depth, look_at, structure};
+use super::private::{close_to_others, with_suffix};
 use super::{Store, StoreError, lock};
 use crate::clock::Timestamp;
 use crate::event::wire::Wire;
@@ -99,7 +100,9 @@ pub fn open_or_recover(
 /// # Errors
 /// When the note cannot be left beside the database.
 pub fn mark_suspect(path: &Path, error: &StoreError) -> io::Result<()> {
-    std::fs::write(suspect(path), format!("{error}\n"))
+    let note = suspect(path);
+    std::fs::write(&note, format!("{error}\n"))?;
+    close_to_others(&note)
 }
 
 fn suspect(path: &Path) -> PathBuf {
@@ -310,6 +313,8 @@ impl Ready<'_> {
         for suffix in ["", "-shm", "-wal"] {
             let old = with_suffix(path, suffix);
             if old.exists() {
+                // It may have been made by an older version, open to others.
+                close_to_others(&old).map_err(failed)?;
                 std::fs::rename(&old, with_suffix(&aside, suffix)).map_err(failed)?;
             }
         }
@@ -402,13 +407,6 @@ fn free_name(path: &Path, word: &str, now: Timestamp) -> PathBuf {
         .map(|n| beside(&first, &n.to_string()))
         .find(|name| !taken(name))
         .unwrap_or(first)
-}
-
-/// `path` with more at its end, as SQLite names the files beside a database.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// When the newest backup was made.

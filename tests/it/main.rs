@@ -37,6 +37,7 @@ mod photos;
 mod recognition;
 mod reenroll;
 mod refusals;
+mod secrecy;
 mod service;
 mod store;
 mod support;
