@@ -29,6 +29,7 @@ mod fuzz;
 mod gallery;
 mod gpio;
 mod guarding;
+mod hostile_stills;
 mod liveness;
 mod outage;
 mod outbox;
