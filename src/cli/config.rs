@@ -13,9 +13,11 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Say whether the configuration file is right; otherwise the file, the line and the cause.
+    /// Say whether the configuration file is right; otherwise the file, the line and the cause. Also
+    /// what it promises and the groups in the database do not keep.
     Check,
-    /// Print the configuration in force: the file's values over the defaults, paths resolved.
+    /// Print the configuration in force: the file's values over the defaults, paths resolved. Of the
+    /// camera's address only host and path are shown.
     Show,
     /// Print a complete file: every key with its unit, range and default.
     Default,
@@ -24,24 +26,7 @@ enum Verb {
 impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self.verb {
-            Verb::Check => {
-                let config = context.config()?;
-                if context.json {
-                    let file = &context.config_path;
-                    context.print_json(&serde_json::json!({"ok": true, "file": file}))?;
-                } else {
-                    let broker = match &config.mqtt {
-                        Some(mqtt) => format!("broker {}", mqtt.url),
-                        None => "no broker".into(),
-                    };
-                    let path = context.config_path.display();
-                    let door = &config.door;
-                    print_line(&format!(
-                        "{path}: ok (door {}/{}, {broker})",
-                        door.site, door.name
-                    ))?;
-                }
-            }
+            Verb::Check => check(context)?,
             Verb::Show => {
                 let config = context.config()?;
                 if context.json {

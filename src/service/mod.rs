@@ -9,6 +9,7 @@
 //! End (signal, end of a file, or any thread's failure): keeper secures, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
+mod advice;
 mod archivist;
 mod caretaker;
 mod certificates;
@@ -20,6 +21,8 @@ pub mod snapshots;
 mod telemetry;
 mod throttle;
 mod watcher;
+
+pub use advice::advice;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,6 +151,9 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
     )?;
     if let Some(recovery) = &recovery {
         tracing::error!("{recovery}");
+    }
+    for remark in advice(config, &store.rules()?) {
+        tracing::warn!("{remark}");
     }
     let pack = ModelPack::open_named(&config.models.directory, &config.models.pack)?;
     let vision = Vision::load(&pack, config.models.threads)?;

@@ -49,7 +49,7 @@ pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
 pub use rules::{
     Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
-    holiday_in_words, schedule_in_words,
+    holiday_in_words, rules_in, schedule_in_words,
 };
 pub use site::Site;
 pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};

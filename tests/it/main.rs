@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admin;
+mod advice;
 mod audit;
 mod bench;
 mod bench_outbox;
