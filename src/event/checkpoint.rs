@@ -169,6 +169,24 @@ mod tests {
         assert!(verify(&public, &forged).is_err());
     }
 
+    /// The library's own look at claims (CVE-2026-25537) is switched off: the types are what counts.
+    #[test]
+    fn a_claim_of_another_type_is_refused_and_not_left_out() {
+        let signer = signer(1);
+        let claims = signer.claims(&head(5), 4, Timestamp::UNIX_EPOCH);
+        for (name, value) in [
+            ("iat", serde_json::json!("0")),
+            ("seq", serde_json::json!("5")),
+            ("hash", serde_json::json!(null)),
+            ("iss", serde_json::json!(["/doorward/home/front"])),
+        ] {
+            let mut changed = serde_json::to_value(&claims).unwrap();
+            changed[name] = value;
+            let token = signer.sign_other(&changed).unwrap();
+            assert!(verify(signer.public_key(), &token).is_err(), "{name}");
+        }
+    }
+
     #[test]
     fn a_checkpoint_is_due_when_the_head_moved_and_time_is_over_or_the_service_stops() {
         let hour = Duration::from_secs(3600);
