@@ -28,6 +28,7 @@
 //! | [`reenroll`] | from kept photos to templates of another model | reads the store |
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |
+//! | [`witness`] | what the doors of a broker said, kept and checked by somebody else | yes |
 //! | [`bench`](mod@bench) | what all of this costs on this machine | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
@@ -58,3 +59,4 @@ pub mod reenroll;
 pub mod service;
 pub mod store;
 pub mod vision;
+pub mod witness;

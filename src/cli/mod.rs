@@ -5,6 +5,7 @@
 //! everything else goes to standard error.
 
 mod alarms;
+mod author;
 mod bench;
 mod certs;
 mod command;
@@ -32,6 +33,7 @@ mod run;
 mod schedules;
 mod secrecy;
 mod topics;
+mod witness;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -98,6 +100,7 @@ enum Verb {
     Outbox(outbox::Args),
     Db(db::Args),
     Topics(topics::Args),
+    Witness(witness::Args),
     Models(models::Args),
     Bench(bench::Args),
     Certs(certs::Args),
@@ -164,6 +167,7 @@ impl Cli {
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
             Verb::Topics(args) => args.run(&context),
+            Verb::Witness(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Certs(args) => args.run(&context),
@@ -193,7 +197,7 @@ impl Context {
     fn store(&self, config: &Config) -> anyhow::Result<Store> {
         refuse_foreign_root(&config.store.path)?;
         let mut store = Store::open(&config.store.path, config.wire())?;
-        store.set_author(Some(author()?));
+        store.set_author(Some(author::author()?));
         Ok(store)
     }
 
@@ -203,32 +207,12 @@ impl Context {
     }
 }
 
-/// Whoever runs this, for the record: by the system's word, and by sudo's where that was used.
-fn author() -> anyhow::Result<String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let user = match whoami::username() {
-        Ok(name) => name,
-        // A user without a name, as in a container: the number will do.
-        Err(_) => std::fs::metadata("/proc/self")
-            .context("cannot tell which user this is")?
-            .uid()
-            .to_string(),
-    };
-    Ok(match std::env::var("SUDO_USER") {
-        Ok(caller) if !caller.is_empty() && caller != user => {
-            format!("cli:{user} (sudo: {caller})")
-        }
-        _ => format!("cli:{user}"),
-    })
-}
-
 /// Root in the folder of another user would leave files that the service cannot write.
 fn refuse_foreign_root(database: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.uid());
     let folder = database.parent().unwrap_or(Path::new("."));
-    // A process owns its own folder in /proc.
-    if owner(Path::new("/proc/self")) == Some(0)
+    if author::own_uid() == 0
         && let Some(uid @ 1..) = owner(folder)
     {
         anyhow::bail!(

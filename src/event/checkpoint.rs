@@ -91,6 +91,20 @@ impl Signer {
         }
     }
 
+    /// The door's source.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Signs something else than a checkpoint, which must not look like one.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Sign`].
+    pub fn sign_other(&self, claims: &impl Serialize) -> Result<String, CheckpointError> {
+        self.key.sign(claims).map_err(CheckpointError::Sign)
+    }
+
     /// Signs claims; the same claims always give the same text.
     ///
     /// # Errors

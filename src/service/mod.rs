@@ -32,6 +32,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::audit::backup::is_genuine;
+use crate::audit::known_key;
+use crate::audit::seal::Seals;
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -146,7 +149,8 @@ fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError>
     let (store, recovery) = recover::open_or_recover(
         &config.store.path,
         config.wire(),
-        &config.store.backup_path(),
+        &newest,
+        &|backup| is_genuine(&seals, backup, &newest),
         clock.now(),
     )?;
     if let Some(recovery) = &recovery {

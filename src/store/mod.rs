@@ -54,7 +54,7 @@ pub use rules::{
 pub use site::Site;
 pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
 pub use templates::{Enrollment, GalleryChange, GalleryPerson, NewTemplate};
-pub use verify::{Finding, Report};
+pub use verify::{Expected, Finding, Report};
 
 use crate::event::wire::Wire;
 use health::FileIdentity;
@@ -183,7 +183,7 @@ fn identity_of(path: &Path) -> Result<FileIdentity, StoreError> {
 }
 
 /// Opens a connection with the settings every connection must have.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let open = |source| StoreError::Open {
         path: path.to_owned(),
         source,

@@ -66,8 +66,11 @@ impl fmt::Display for Recovery {
     }
 }
 
+/// Says whether a backup was made by this door, or why nobody knows.
+pub type Genuine<'a> = dyn Fn(&Path) -> Result<(), String> + 'a;
+
 /// Opens the database for the service; one that is missing or damaged is replaced first, if
-/// there ever was one. The event that says so is recorded already.
+/// there ever was one, by a backup that is `genuine`. The event that says so is recorded already.
 ///
 /// # Errors
 /// What [`Store::open`] says; and when the replacement cannot be made, for example for want of
@@ -76,12 +79,16 @@ pub fn open_or_recover(
     path: &Path,
     wire: Option<Wire>,
     backup: &Path,
+    genuine: &Genuine<'_>,
     now: Timestamp,
 ) -> Result<(Store, Option<Recovery>), StoreError> {
     let backups = [backup.to_owned(), previous(backup)];
     let recovery = match diagnose(path, &backups)? {
         None => None,
-        Some(trouble) => Some(recover(path, wire.clone(), &backups, trouble, now)?),
+        Some(trouble) => {
+            let recovery = recover(path, wire.clone(), &backups, genuine, trouble, now)?;
+            Some(recovery)
+        }
     };
     let store = Store::open(path, wire)?;
     let suspect = suspect(path);
@@ -164,12 +171,18 @@ fn recover(
     path: &Path,
     wire: Option<Wire>,
     backups: &[PathBuf],
+    genuine: &Genuine<'_>,
     mut trouble: String,
     now: Timestamp,
 ) -> Result<Recovery, StoreError> {
     let replacement = Replacement::begin(path, "damaged", now)?;
     let mut restored = None;
     for backup in backups.iter().filter(|backup| backup.exists()) {
+        if let Err(why) = genuine(backup) {
+            let backup = backup.display();
+            trouble = format!("{trouble}; the backup {backup} is not restored by itself: {why}");
+            continue;
+        }
         let source = look_at(backup)?;
         match structure(&source, Depth::Full)?.into_iter().next() {
             None => {

@@ -46,4 +46,5 @@ mod support;
 mod tls;
 mod trouble;
 mod vision;
+mod witness;
 mod year;
