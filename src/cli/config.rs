@@ -1,6 +1,8 @@
 //! `doorward config`: the configuration.
 
-use doorward::config::{Config, DEFAULT_TOML};
+use doorward::config::{Config, ConfigError, DEFAULT_TOML, Zones};
+use doorward::service::advice;
+use doorward::store::rules_in;
 
 use super::{Context, Outcome, print_line};
 
@@ -40,4 +42,41 @@ impl Args {
         }
         Ok(Outcome::Done)
     }
+}
+
+fn check(context: &Context) -> anyhow::Result<()> {
+    let config = context.config()?;
+    let zones = Zones::newest();
+    let zone = match zones.site(config.access.time_zone.as_deref()) {
+        Ok(zone) => zone.iana_name().unwrap_or("without a name").to_owned(),
+        Err(error) => return Err(ConfigError::Zone(error).into()),
+    };
+    let path = &config.store.path;
+    let warnings = match rules_in(path) {
+        Ok(rules) => advice(&config, &rules.unwrap_or_default()),
+        Err(error) => vec![format!("the groups in {} were not looked at: {error}", path.display())],
+    };
+    if context.json {
+        let file = &context.config_path;
+        return context
+            .print_json(&serde_json::json!({
+                "ok": true, "file": file, "warnings": warnings,
+                "time_zone": zone, "zone_database": zones.to_string(),
+            }));
+    }
+    let broker = match &config.mqtt {
+        Some(mqtt) => format!("broker {}", mqtt.url),
+        None => "no broker".into(),
+    };
+    let path = context.config_path.display();
+    let door = &config.door;
+    print_line(&format!(
+        "{path}: ok (door {}/{}, {broker})",
+        door.site, door.name
+    ))?;
+    print_line(&format!("time zone {zone}, by {zones}"))?;
+    for warning in warnings {
+        print_line(&format!("warning: {warning}"))?;
+    }
+    Ok(())
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
+
+use super::zone::{ZoneError, Zones};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of people whose rules depend on the time when the clock is not to be trusted.
@@ -93,13 +95,22 @@ impl Default for AccessConfig {
 }
 
 impl AccessConfig {
-    /// The site's time zone; a name that is not known was refused when the file was read.
+    /// The site's time zone, by the newer zone database.
+    ///
+    /// # Errors
+    /// When nobody knows it.
+    pub fn try_zone(&self) -> Result<TimeZone, ZoneError> {
+        Zones::newest().site(self.time_zone.as_deref())
+    }
+
+    /// The same for whoever has made sure that it is known: the service at its start, and whoever read
+    /// the file, where it is named there.
     #[must_use]
     pub fn zone(&self) -> TimeZone {
-        match &self.time_zone {
-            Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
-            None => TimeZone::system(),
-        }
+        self.try_zone().unwrap_or_else(|error| {
+            tracing::error!(%error, "times of day are taken as UTC");
+            TimeZone::UTC
+        })
     }
 }
 

@@ -233,12 +233,12 @@ impl Config {
     fn check_access(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
         let access = &self.access;
         if let Some(name) = &access.time_zone
-            && let Err(error) = jiff::tz::TimeZone::get(name)
+            && let Err(error) = access.try_zone()
         {
             return Err(refuse(
                 "access.time_zone",
                 format!("{name:?}"),
-                format!("{error}; use a name such as \"Europe/Berlin\""),
+                error.to_string(),
             ));
         }
         range(

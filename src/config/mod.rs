@@ -13,6 +13,7 @@ mod record;
 mod sections;
 mod stream;
 mod wiring;
+mod zone;
 
 use std::path::PathBuf;
 
@@ -151,6 +152,9 @@ pub enum ConfigError {
         /// The known key that is most like it.
         nearest: Option<String>,
     },
+    /// Nobody knows the system's time zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// A value that is not allowed.
     #[error("{place}: `{key}` = {value}: {allowed}")]
     Refused {

@@ -37,7 +37,7 @@ use crate::audit::known_key;
 use crate::audit::seal::Seals;
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, ZoneError, Zones};
 use crate::event::wire::Lock;
 use crate::gpio::GpioError;
 use crate::gpio::output::Outputs;
@@ -95,6 +95,9 @@ pub enum ServiceError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// Nobody knows the site's time zone: schedules would hold at the wrong hours.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// A thread died of a defect.
     #[error("the {0} thread panicked; this is a defect of doorward, please report it with the log")]
     Panicked(&'static str),
@@ -146,6 +149,13 @@ pub fn run(config: &Config) -> Result<Ending, ServiceError> {
 /// Guards the door with a relay that is at its safe level, and leaves it there.
 fn guard(config: &Config, relay: Box<dyn Relay>) -> Result<Ending, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
+    let zones = Zones::newest();
+    let zone = zones.site(config.access.time_zone.as_deref())?;
+    tracing::info!(zone = zone.iana_name().unwrap_or("without a name"), "times of day by {zones}");
+    let newest = config.store.backup_path();
+    // A key that cannot be used is told of when something is to be signed.
+    let key = known_key(&config.audit.key_path(&config.store.path)).unwrap_or_default();
+    let seals = Seals::of(config.source(), key);
     let (store, recovery) = recover::open_or_recover(
         &config.store.path,
         config.wire(),

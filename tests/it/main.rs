@@ -44,6 +44,7 @@ mod service;
 mod store;
 mod support;
 mod tls;
+mod time_zone;
 mod trouble;
 mod vision;
 mod witness;
