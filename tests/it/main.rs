@@ -47,4 +47,3 @@ mod support;
 mod tls;
 mod trouble;
 mod vision;
-mod year;
