@@ -7,6 +7,7 @@ use std::process::{Output, Stdio};
 use doorward::access::rules::{DAY_MINUTES, Day, Group, Holiday, Interval, Rules, Schedule};
 use doorward::clock::Timestamp;
 use doorward::event::{Alarm, Event, Mode};
+use doorward::guard::{Author, Batch, Change, Entry, Outcome};
 use doorward::store::{Apply, EventFilter, NewTemplate, PersonChange, Store, StoreError};
 use jiff::civil::Date;
 use proptest::prelude::*;
@@ -425,13 +426,22 @@ fn revisions_move_when_what_they_count_does_and_only_then() {
     };
     store.put_group(now(), "staff", Group::default()).unwrap();
     assert_eq!(moved(&store), (true, false));
-    let ada = store.person("Ada").unwrap().id;
+    let person = store.person("Ada").unwrap().reference();
+    let ada = person.id;
     let extended = PersonChange {
         extended: Some(true),
         ..PersonChange::default()
     };
     store.set_person(now(), "Ada", &extended).unwrap();
-    store.passed(ada, Some("inside"), "front", now()).unwrap();
+    let mut entry = Entry::new(Author::Door, now());
+    let area = Some("inside".into());
+    entry.change = Some(Change::Passed { person, area });
+    let batch = Batch {
+        entries: vec![entry],
+        ..Batch::default()
+    };
+    let written = store.commit("front", &batch).unwrap();
+    assert!(matches!(written[0].1, Outcome::Committed { .. }));
     assert_eq!(moved(&store), (false, false));
     assert_eq!(
         store.subject(ada).unwrap().unwrap().presence.unwrap().door,

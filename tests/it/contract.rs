@@ -13,7 +13,7 @@ use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,
     DropReason, Event, Granted, KINDS, Method, Mode, ModeSource, PersonId, PersonRef, ReleaseCause,
-    RestoredFrom, Role, RuleChange, RuleKind, SecureCause, Severity,
+    RestoredFrom, Role, Rule, RuleChange, RuleKind, SecureCause, Severity,
 };
 use doorward::mqtt::PumpConfig;
 use doorward::vision::QualityProblem;
@@ -728,7 +728,7 @@ fn extremes() -> Vec<Event> {
     let granted = |similarity, liveness, method| {
         Event::AccessGranted(Granted {
             person: somebody(),
-            rule: String::new(),
+            rule: Rule::Other(String::new()),
             similarity,
             liveness,
             observations: u32::MAX,
@@ -754,7 +754,7 @@ fn extremes() -> Vec<Event> {
         granted(1.000_01, None, Method::FaceAndPin),
         granted(-1.0, Some(0.0), Method::FaceAndPin),
         Event::AccessDenied(Denied {
-            rule: Some("r".into()),
+            rule: Some(Rule::Other("r".into())),
             needed: Some("n".into()),
             person: Some(somebody()),
             similarity: Some(-0.000_04),

@@ -1,13 +1,12 @@
 //! SIGKILL at random instants while the door grants: what is left must always add up.
 //!
-//! The child is this test binary again, running the service's own keeper with a simulated relay.
+//! The child is this test binary again, running the service's own guard, journal and latch with a simulated relay.
 //! `DOORWARD_CRASH_KILLS` says how many kills there are (60 by default), `DOORWARD_CRASH_SEED`
 //! repeats a run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use doorward::clock::{Clock, SystemClock, Tick, Timestamp};
@@ -15,8 +14,10 @@ use doorward::config::Config;
 use doorward::event::{Event, PersonStatus};
 use doorward::gallery::Member;
 use doorward::gpio::relay;
+use doorward::guard::Input;
 use doorward::presentation::{Claim, Identity, TrackId};
-use doorward::service::keeper::{Keeper, Message};
+use doorward::service::door::{self, Parts, Ways};
+use doorward::service::guard::Message;
 use doorward::store::{InstanceLock, NewTemplate, Store};
 use rand::{Rng as _, SeedableRng as _};
 
@@ -39,21 +40,36 @@ fn child_of_the_crash_test() {
     let store = Store::open(&config.store.path, config.wire()).unwrap();
     let person = store.person("Crash Dummy").unwrap().reference();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let committed = Box::new(|| {});
-    let mut keeper =
-        Keeper::new(&config, store, relay, None, Arc::clone(&clock), committed).unwrap();
-    keeper.begin().unwrap();
-    let (sender, messages) = mpsc::channel();
-    let keeper = std::thread::spawn(move || keeper.run(&messages));
+    let parts = Parts {
+        store,
+        relay,
+        second: None,
+        panel: None,
+        snapshots: None,
+        reload: None,
+        committed: Box::new(|| {}),
+        gallery: None,
+        recovery: None,
+    };
+    let ways = Ways::new();
+    let guard = ways.inbox.clone();
+    let _door = door::Door::start(&config, ways, parts, &clock, &mut |_, work| {
+        std::thread::spawn(work);
+        Ok(())
+    })
+    .unwrap();
     let member = Member {
         person,
         status: PersonStatus::Active,
     };
     let end = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < end && !keeper.is_finished() {
+    while Instant::now() < end {
         let claim = claim(clock.tick());
         let member = Some(member.clone());
-        let _ = sender.send(Message::Claim { claim, member });
+        let claimed = Message::Input(Input::Claim { claim, member });
+        if guard.send(claimed).is_err() {
+            return;
+        }
         std::thread::sleep(Duration::from_millis(2));
     }
 }

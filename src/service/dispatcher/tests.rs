@@ -21,7 +21,7 @@ fn fixture(change: impl FnOnce(&mut Config)) -> Fixture {
     config.store.path = folder.path().join("door.db");
     config.mqtt = Some(MqttConfig::default());
     change(&mut config);
-    let (keeper, messages) = mpsc::channel();
+    let (guard, messages) = mpsc::channel();
     let (wake, woken) = mpsc::channel();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let gauges = Gauges {
@@ -31,7 +31,7 @@ fn fixture(change: impl FnOnce(&mut Config)) -> Fixture {
         session_expiry_s: Arc::default(),
     };
     let committed = Box::new(move || wake.send(()).unwrap());
-    let dispatcher = Dispatcher::new(&config, gauges, &clock, &keeper, committed);
+    let dispatcher = Dispatcher::new(&config, gauges, &clock, &guard, committed);
     Fixture {
         _folder: folder,
         dispatcher: dispatcher.unwrap().unwrap(),
@@ -119,10 +119,10 @@ fn without_a_broker_there_is_nothing_to_look_after() {
     let Dispatcher {
         gauges,
         clock,
-        keeper,
+        guard,
         ..
     } = f.dispatcher;
-    let none = Dispatcher::new(&config, gauges, &clock, &keeper, Box::new(|| {}));
+    let none = Dispatcher::new(&config, gauges, &clock, &guard, Box::new(|| {}));
     assert!(none.unwrap().is_none());
 }
 
@@ -140,11 +140,11 @@ fn a_full_outbox_is_an_alarm_until_it_is_well_below_again() {
     f.look(3);
     let told: Vec<Message> = f.messages.try_iter().collect();
     let [
-        Message::Alarm {
+        Message::Input(Input::Alarm {
             alarm: Alarm::Outbox,
             source: Source::Outbox,
             detail: Some(detail),
-        },
+        }),
     ] = &told[..]
     else {
         panic!("{told:?}");
@@ -159,7 +159,10 @@ fn a_full_outbox_is_an_alarm_until_it_is_well_below_again() {
     f.look(4);
     let told: Vec<Message> = f.messages.try_iter().collect();
     assert!(
-        matches!(&told[..], [Message::Alarm { detail: None, .. }]),
+        matches!(
+            &told[..],
+            [Message::Input(Input::Alarm { detail: None, .. })]
+        ),
         "{told:?}"
     );
 }
