@@ -25,6 +25,7 @@
 //! | [`evaluate`] | error rates on labelled faces, and reports of them | reads images |
 //! | [`mqtt`] | durable delivery to the broker | yes |
 //! | [`process`] | what this process has used: CPU time, memory | reads `/proc` |
+//! | [`witness`] | what the doors of a broker said, kept and checked by somebody else | yes |
 //! | [`bench`](mod@bench) | what all of this costs on this machine | yes |
 //! | [`service`] | threads, start, watch, stop | yes |
 
@@ -55,3 +56,4 @@ pub mod reenroll;
 pub mod service;
 pub mod store;
 pub mod vision;
+pub mod witness;

@@ -1,8 +1,11 @@
 //! Ed25519 keys as text, and what they sign: JWS in compact form (RFC 7515) with EdDSA (RFC 8037).
 //!
 //! Used by the record's [checkpoints](crate::event::checkpoint) and by operators'
-//! [commands](crate::command). PEM is armour only: nothing here parses ASN.1, a key has one fixed
-//! form or it is refused. Private keys are never shown. Pure: seeds come in as bytes.
+//! [commands](crate::command). The door's own form is PEM; `foreign` reads what other tools write. PEM
+//! is armour only: nothing here parses ASN.1, a key has one fixed form or it is refused. Private keys
+//! are never shown. Pure: seeds come in as bytes.
+
+mod foreign;
 
 use std::collections::HashSet;
 
@@ -30,6 +33,16 @@ pub enum KeyError {
     /// It is something else.
     #[error("this is no Ed25519 key in PEM ({0})")]
     NoKey(String),
+    /// It is nothing that can be verified with.
+    #[error(
+        "this is no Ed25519 public key: {0}; wanted is PEM (openssl pkey -pubout), the line of an OpenSSH file (ssh-ed25519 AAAA…), or a JWK (kty OKP, crv Ed25519)"
+    )]
+    NoPublicKey(String),
+    /// It is nothing that can be signed with.
+    #[error(
+        "this is no Ed25519 private key: {0}; wanted is PEM (openssl genpkey -algorithm ed25519), an OpenSSH file without a passphrase, or a JWK with its d"
+    )]
+    NoSigningKey(String),
 }
 
 /// A key that signs.

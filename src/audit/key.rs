@@ -3,9 +3,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::event::checkpoint::{CheckpointError, Signer};
+use crate::clock::Timestamp;
+use crate::event::checkpoint::{CheckpointError, PublicKey, Signer};
 use crate::keys::file::{self, KeyFile};
 use crate::keys::{self, NoRandomness};
+use crate::store::{Store, StoreError};
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,9 @@ pub enum KeyError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The record cannot be signed with it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Others may read it.
     #[error(
         "the audit key {path} can be used by others (mode {mode:o}): what they sign looks like this door's; run chmod 600 on it, or remove it so that a new one is made",
@@ -67,6 +72,40 @@ pub fn open_signer(path: &Path, issuer: String) -> Result<Signer, KeyError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The same for a record. A key that is made now signs it at once: where there is a key of the door's
+/// own making, a checkpoint is missing when there is none.
+///
+/// # Errors
+/// When the key cannot be used, or the record cannot be signed.
+pub fn signer_of(
+    store: &mut Store,
+    path: &Path,
+    issuer: String,
+    now: Timestamp,
+) -> Result<Signer, KeyError> {
+    let is_new = !path.exists();
+    let signer = open_signer(path, issuer)?;
+    if is_new && store.last_checkpoint()?.is_none() {
+        store.checkpoint(now, &signer)?;
+    }
+    Ok(signer)
+}
+
+/// The public key to the key in `path`; none when there is no key.
+///
+/// # Errors
+/// When the file cannot be read, holds no key, or can be read by others.
+pub fn known_key(path: &Path) -> Result<Option<PublicKey>, KeyError> {
+    let Some(text) = read(path)? else {
+        return Ok(None);
+    };
+    let signer = Signer::from_pem(String::new(), &text).map_err(|source| KeyError::Content {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Some(signer.public_key().clone()))
 }
 
 fn read(path: &Path) -> Result<Option<String>, KeyError> {

@@ -75,7 +75,7 @@ impl Chain {
             scene: SceneWatch::new(config.camera.motion_gate, Tick::default()),
             pipeline,
             gallery,
-            policy: config.policy(rules),
+            policy: config.policy(rules)?,
             desk: Desk::new(),
             store: Store::open(&folder.join("bench.db"), config.wire())?,
             relay: relay::open(&simulated)?,

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 pub use spread::Spread;
 
 use crate::camera::CameraError;
+use crate::config::ZoneError;
 use crate::gpio::relay::RelayError;
 use crate::mqtt::MqttError;
 use crate::store::StoreError;
@@ -43,6 +44,9 @@ pub enum BenchError {
     /// The temporary store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody knows the site's time zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// The simulated relay cannot be used.
     #[error(transparent)]
     Relay(#[from] RelayError),

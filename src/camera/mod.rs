@@ -75,7 +75,7 @@ pub enum CameraError {
         /// Device, address or path.
         source_name: String,
         /// OpenCV's word.
-        error: opencv::Error,
+        error: String,
     },
 }
 

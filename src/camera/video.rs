@@ -8,7 +8,7 @@ use opencv::videoio::{self, VideoCapture};
 
 use super::mode::Mode;
 use super::{CameraError, Read, Source};
-use crate::config::{CameraConfig, SourceKind};
+use crate::config::{CameraConfig, SourceKind, told_of_path};
 
 /// How long a stream may take to open, and to deliver its next frame, in milliseconds. FFmpeg's
 /// own 30 s would keep the camera's thread long after the alarm of silence.
@@ -30,33 +30,42 @@ impl VideoSource {
     pub(super) fn open(config: &CameraConfig) -> Result<Self, CameraError> {
         let device = config.device.display().to_string();
         let path = config.path.as_ref().map(|path| path.display().to_string());
-        let (name, backend, hint) = match config.source {
+        let (name, shown, backend, hint) = match config.source {
             SourceKind::V4l2 => (
-                device,
+                device.clone(),
+                told_of_path(&device),
                 videoio::CAP_V4L2,
                 "check [camera] device (v4l2-ctl --list-devices), that no other program uses it, and that this user is in the group video",
             ),
-            SourceKind::Gstreamer => (
-                config.pipeline.clone().unwrap_or_default(),
-                videoio::CAP_GSTREAMER,
-                "try the pipeline with gst-launch-1.0; it must end in an appsink that gets BGR",
-            ),
-            SourceKind::Url => (
-                config.url.clone().unwrap_or_default(),
-                videoio::CAP_FFMPEG,
-                "check the address, the network and the credentials",
-            ),
-            SourceKind::File | SourceKind::Folder => (
-                path.unwrap_or_default(),
-                videoio::CAP_ANY,
-                "check that the file exists and is a video",
-            ),
+            SourceKind::Gstreamer => {
+                let pipeline = config.pipeline.as_ref();
+                (
+                    pipeline.map(|pipeline| pipeline.secret().to_owned()).unwrap_or_default(),
+                    pipeline.map(ToString::to_string).unwrap_or_default(),
+                    videoio::CAP_GSTREAMER,
+                    "try the pipeline with gst-launch-1.0; it must end in an appsink that gets BGR",
+                )
+            }
+            SourceKind::Url => {
+                let address = config.url.as_ref();
+                (
+                    address.map(|address| address.secret().to_owned()).unwrap_or_default(),
+                    address.map(ToString::to_string).unwrap_or_default(),
+                    videoio::CAP_FFMPEG,
+                    "check the address, the network and the credentials",
+                )
+            }
+            SourceKind::File | SourceKind::Folder => {
+                let path = path.unwrap_or_default();
+                (
+                    path.clone(),
+                    told_of_path(&path),
+                    videoio::CAP_ANY,
+                    "check that the file exists and is a video",
+                )
+            }
         };
-        let shown = without_credentials(&name);
-        let opencv_failed = |error| CameraError::OpenCv {
-            source_name: shown.clone(),
-            error,
-        };
+        let opencv_failed = |error| opencv_failed(config.source, &shown, &error);
         let not_opened = || CameraError::Open {
             source_name: shown.clone(),
             hint: hint.to_owned(),
@@ -113,10 +122,7 @@ impl VideoSource {
     fn next(&mut self, frame: &mut Mat) -> Result<bool, CameraError> {
         self.capture
             .read(frame)
-            .map_err(|error| CameraError::OpenCv {
-                source_name: self.name.clone(),
-                error,
-            })
+            .map_err(|error| opencv_failed(self.kind, &self.name, &error))
     }
 }
 
@@ -175,51 +181,16 @@ fn ask_for(mode: &Mode, capture: &mut VideoCapture) -> Result<(), opencv::Error>
     Ok(())
 }
 
-/// Stream addresses carry passwords, also inside of pipelines; logs and alarms must not.
-fn without_credentials(name: &str) -> String {
-    let ends = |c: char| c.is_whitespace() || "\"'".contains(c);
-    let mut shown = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some(start) = rest.find("://") {
-        let (scheme, address) = rest.split_at(start + 3);
-        shown.push_str(scheme);
-        // The last @: a password may contain one, and a slash. Rather too little is shown.
-        let end = address.find(ends).unwrap_or(address.len());
-        let secret = address[..end].rfind('@').map_or(0, |at| at + 1);
-        rest = &address[secret..];
-    }
-    shown.push_str(rest);
-    // GStreamer's rtspsrc and souphttpsrc take them as properties.
-    let mut words: Vec<&str> = shown.split(' ').collect();
-    for word in &mut words {
-        for property in ["user-id=", "user-pw="] {
-            if word.starts_with(property) {
-                *word = property;
-            }
-        }
-    }
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_credentials;
-
-    #[test]
-    fn credentials_of_a_stream_are_not_shown() {
-        let shown = without_credentials("rtsp://admin:secret@10.0.0.9/live");
-        assert_eq!(shown, "rtsp://10.0.0.9/live");
-        let shown = without_credentials("rtsp://admin:p@s/s@cam");
-        assert_eq!(shown, "rtsp://cam");
-        assert_eq!(without_credentials("/dev/video0"), "/dev/video0");
-    }
-
-    #[test]
-    fn credentials_in_a_pipeline_are_not_shown() {
-        let pipeline = "rtspsrc location=\"rtsp://admin:secret@cam/a\" user-id=admin user-pw=secret ! decodebin ! appsink";
-        assert_eq!(
-            without_credentials(pipeline),
-            "rtspsrc location=\"rtsp://cam/a\" user-id= user-pw= ! decodebin ! appsink"
-        );
+/// OpenCV's word: of a stream or a pipeline only its number, because the text may repeat what was to
+/// be opened.
+fn opencv_failed(source: SourceKind, shown: &str, error: &opencv::Error) -> CameraError {
+    let is_local = !matches!(source, SourceKind::Url | SourceKind::Gstreamer) && !shown.contains("://");
+    CameraError::OpenCv {
+        source_name: shown.to_owned(),
+        error: if is_local {
+            error.to_string()
+        } else {
+            format!("OpenCV's error {}", error.code)
+        },
     }
 }

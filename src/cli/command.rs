@@ -17,7 +17,7 @@ use doorward::mqtt::request::{Request, ask};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::{Context, Outcome, print_line};
+use super::{Context, Outcome, Version, print_line};
 
 /// Ask a door for something over the broker, signed with an operator's key.
 ///
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// The operator's name, as the door knows it.
     #[arg(long = "as", value_name = "NAME")]
     operator: String,
-    /// File of the operator's private key (PEM, Ed25519).
+    /// File of the operator's private key (Ed25519): PEM, OpenSSH without a passphrase, or a JWK.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Print the signed command and send nothing.
@@ -62,7 +62,7 @@ pub(super) struct Args {
     verb: Verb,
 }
 
-/// Where the broker is, instead of the configuration file's [mqtt].
+/// How the broker is reached, instead of what the configuration file's [mqtt] says.
 #[derive(Debug, clap::Args)]
 struct Broker {
     /// The broker: mqtts://host[:port].
@@ -83,6 +83,9 @@ struct Broker {
     /// File whose first line is the password.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// MQTT's version: 5, unless [mqtt] protocol says otherwise, or 3.1.1.
+    #[arg(long, value_name = "VERSION")]
+    protocol: Option<Version>,
     /// The door's topic prefix, if it is not doorward/SITE/DOOR.
     #[arg(long, value_name = "TOPIC")]
     base_topic: Option<String>,
@@ -160,10 +163,13 @@ impl Args {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let (config, named) = self.config(context)?;
         let mut config = config;
-        if let Some(mqtt) = &mut config.mqtt
-            && (named || self.broker.base_topic.is_some())
-        {
-            mqtt.base_topic = self.broker.base_topic.clone();
+        if let Some(mqtt) = &mut config.mqtt {
+            if named || self.broker.base_topic.is_some() {
+                mqtt.base_topic = self.broker.base_topic.clone();
+            }
+            if let Some(version) = self.broker.protocol {
+                mqtt.protocol = version.into();
+            }
         }
         anyhow::ensure!(
             is_name(&self.operator),
@@ -259,7 +265,7 @@ fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
         KeyFile::Exposed(mode) => bail!(
             "the key {shown} can be read by others (mode {mode:o}): whoever has it can open the door in your name; run chmod 600 on it, or have it replaced if others could have read it"
         ),
-        KeyFile::Text(text) => SigningKey::from_pem(&text).with_context(|| shown.to_string()),
+        KeyFile::Text(text) => SigningKey::parse(&text).with_context(|| shown.to_string()),
     }
 }
 

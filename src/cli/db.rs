@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use doorward::audit::backup::{back_up, is_genuine};
+use doorward::audit::seal::Seals;
+use doorward::audit::{known_key, signer_of};
 use doorward::clock::{Timestamp, rfc3339_millis};
 use doorward::config::Config;
 use doorward::store::backup::Progress;
@@ -46,6 +49,10 @@ enum Verb {
     Restore {
         /// The backup.
         file: PathBuf,
+        /// Also one that this door did not seal (FILE.seal): from an older version, or from elsewhere. Who
+        /// may enter is then what whoever made it wanted.
+        #[arg(long)]
+        unsealed: bool,
     },
     /// Give unused space back to the disk; the service must be stopped.
     Vacuum,
@@ -61,7 +68,7 @@ impl Args {
         match self.verb {
             Verb::Check { full } => check(context, path, full)?,
             Verb::Backup { file } => backup(context, &config, file)?,
-            Verb::Restore { file } => restore(context, &config, &file)?,
+            Verb::Restore { file, unsealed } => restore(context, &config, &file, unsealed)?,
             Verb::Vacuum => vacuum(context, &config)?,
             Verb::Info => info(context, &config)?,
         }
@@ -96,9 +103,12 @@ fn check(context: &Context, path: &Path, full: bool) -> anyhow::Result<()> {
 fn backup(context: &Context, config: &Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     must_exist(&config.store.path)?;
     let target = file.unwrap_or_else(|| config.store.backup_path());
-    let store = context.store(config)?;
+    let mut store = context.store(config)?;
+    let now = Timestamp::now();
+    let key = config.audit.key_path(&config.store.path);
+    let signer = signer_of(&mut store, &key, config.source(), now)?;
     let bar = progress(0, "pages")?;
-    let made = store.backup_to(&target, |at| show(&bar, at));
+    let made = back_up(&store, &target, &signer, now, |at| show(&bar, at));
     bar.finish_and_clear();
     made?;
     let bytes = size_of(&target);
@@ -113,9 +123,25 @@ fn backup(context: &Context, config: &Config, file: Option<PathBuf>) -> anyhow::
     ))
 }
 
-fn restore(context: &Context, config: &Config, file: &Path) -> anyhow::Result<()> {
+fn restore(
+    context: &Context,
+    config: &Config,
+    file: &Path,
+    unsealed: bool,
+) -> anyhow::Result<()> {
     must_exist(file)?;
     let path = &config.store.path;
+    let is_sound = health::check(file, Depth::Quick).is_ok_and(|findings| findings.is_empty());
+    // What is no sound database is refused as such.
+    if is_sound && !unsealed {
+        let seals = Seals::of(config.source(), known_key(&config.audit.key_path(path))?);
+        if let Err(why) = is_genuine(&seals, file, &config.store.backup_path()) {
+            bail!(
+                "{}: {why}; nothing was changed. If you know where it comes from, restore it with --unsealed",
+                file.display()
+            );
+        }
+    }
     let _alone = InstanceLock::acquire(path)?;
     let bar = progress(0, "pages")?;
     let restored = recover::restore(path, config.wire(), file, Timestamp::now(), |at| {

@@ -5,6 +5,7 @@
 //! everything else goes to standard error.
 
 mod alarms;
+mod author;
 mod bench;
 mod certs;
 mod command;
@@ -30,7 +31,9 @@ mod relay;
 mod rules;
 mod run;
 mod schedules;
+mod secrecy;
 mod topics;
+mod witness;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +42,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use doorward::config::{Config, ConfigError, DEFAULT_PATH};
+use doorward::config::{Config, ConfigError, DEFAULT_PATH, Protocol};
 use doorward::store::Store;
 use doorward::vision::Vision;
 use doorward::vision::pack::{ModelPack, PackError};
@@ -98,6 +101,7 @@ enum Verb {
     Outbox(outbox::Args),
     Db(db::Args),
     Topics(topics::Args),
+    Witness(witness::Args),
     Models(models::Args),
     Bench(bench::Args),
     Certs(certs::Args),
@@ -113,6 +117,24 @@ struct Context {
     json: bool,
 }
 
+/// MQTT's version, where a verb is told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Version {
+    #[value(name = "5")]
+    V5,
+    #[value(name = "3.1.1")]
+    V311,
+}
+
+impl From<Version> for Protocol {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V5 => Protocol::V5,
+            Version::V311 => Protocol::V311,
+        }
+    }
+}
+
 /// How a verb ended when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -123,6 +145,7 @@ enum Outcome {
 impl Cli {
     /// Runs the verb and reports its failure, if any, in one line.
     pub(crate) fn run(self) -> ExitCode {
+        secrecy::keep();
         let context = Context {
             config_path: self.config,
             json: self.json,
@@ -145,6 +168,7 @@ impl Cli {
             Verb::Outbox(args) => args.run(&context),
             Verb::Db(args) => args.run(&context),
             Verb::Topics(args) => args.run(&context),
+            Verb::Witness(args) => args.run(&context),
             Verb::Models(args) => args.run(&context),
             Verb::Bench(args) => args.run(&context),
             Verb::Certs(args) => args.run(&context),
@@ -174,7 +198,7 @@ impl Context {
     fn store(&self, config: &Config) -> anyhow::Result<Store> {
         refuse_foreign_root(&config.store.path)?;
         let mut store = Store::open(&config.store.path, config.wire())?;
-        store.set_author(Some(author()?));
+        store.set_author(Some(author::author()?));
         Ok(store)
     }
 
@@ -184,32 +208,12 @@ impl Context {
     }
 }
 
-/// Whoever runs this, for the record: by the system's word, and by sudo's where that was used.
-fn author() -> anyhow::Result<String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let user = match whoami::username() {
-        Ok(name) => name,
-        // A user without a name, as in a container: the number will do.
-        Err(_) => std::fs::metadata("/proc/self")
-            .context("cannot tell which user this is")?
-            .uid()
-            .to_string(),
-    };
-    Ok(match std::env::var("SUDO_USER") {
-        Ok(caller) if !caller.is_empty() && caller != user => {
-            format!("cli:{user} (sudo: {caller})")
-        }
-        _ => format!("cli:{user}"),
-    })
-}
-
 /// Root in the folder of another user would leave files that the service cannot write.
 fn refuse_foreign_root(database: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.uid());
     let folder = database.parent().unwrap_or(Path::new("."));
-    // A process owns its own folder in /proc.
-    if owner(Path::new("/proc/self")) == Some(0)
+    if author::own_uid() == 0
         && let Some(uid @ 1..) = owner(folder)
     {
         anyhow::bail!(

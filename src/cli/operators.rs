@@ -20,6 +20,7 @@ use super::{Context, Outcome, print_line};
 #[command(after_help = "\
 Examples:
   doorward operators add ada --role operate --key ada.pub
+  doorward operators add ada --role operate --key ~ada/.ssh/id_ed25519.pub
   doorward operators add ada --role operate --generate .
   doorward operators list
   doorward operators remove ada
@@ -59,7 +60,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Key {
-    /// File of their public key (PEM, Ed25519).
+    /// File of their public key (Ed25519): PEM, a line of OpenSSH, or a JWK.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Make a key pair for them in this folder.
@@ -146,7 +147,7 @@ impl Key {
         if let Some(path) = self.key {
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            let key = PublicKey::from_pem(&text).with_context(|| path.display().to_string())?;
+            let key = PublicKey::parse(&text).with_context(|| path.display().to_string())?;
             return Ok((key, None));
         }
         let folder = self.generate.unwrap_or_default();

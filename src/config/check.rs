@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{AntiPassback, Config, ConfigError, RelayDriver, SourceKind};
+use super::stream::told;
+use super::{AntiPassback, Config, ConfigError, RelayDriver, SourceKind, Zones};
 use crate::recognition::Security;
 
 /// Makes the refusal of a key with its value and what would be allowed.
@@ -232,12 +233,12 @@ impl Config {
     fn check_access(&self, refuse: &Refuse<'_>) -> Result<(), ConfigError> {
         let access = &self.access;
         if let Some(name) = &access.time_zone
-            && let Err(error) = jiff::tz::TimeZone::get(name)
+            && let Err(error) = Zones::newest().site(Some(name))
         {
             return Err(refuse(
                 "access.time_zone",
                 format!("{name:?}"),
-                format!("{error}; use a name such as \"Europe/Berlin\""),
+                error.to_string(),
             ));
         }
         range(
@@ -347,11 +348,13 @@ impl Config {
             return Ok(());
         };
         let bad_url = |allowed: &str| {
-            Err(refuse(
-                "mqtt.url",
-                format!("{:?}", mqtt.url),
-                allowed.into(),
-            ))
+            // What is refused for its credentials must not be told with them.
+            let value = if mqtt.url.contains(['@', '?', '#']) {
+                told(&mqtt.url)
+            } else {
+                mqtt.url.clone()
+            };
+            Err(refuse("mqtt.url", format!("{value:?}"), allowed.into()))
         };
         match url::Url::parse(&mqtt.url) {
             Ok(url) if url.host_str().is_none_or(str::is_empty) => return bad_url("has no host"),

@@ -246,12 +246,12 @@ mod tests {
         assert!(config.recognition.threshold.take().is_some());
         config.recognition.security = crate::recognition::Security::Standard;
         let mqtt = config.mqtt.as_mut().unwrap();
+        assert!(config.camera.pipeline.take().is_some());
+        assert!(config.camera.url.take().is_some());
         for example in [
             &mut mqtt.client_id,
             &mut mqtt.username,
             &mut mqtt.base_topic,
-            &mut config.camera.pipeline,
-            &mut config.camera.url,
             &mut config.access.time_zone,
             &mut config.access.area,
             &mut config.access.unlock_schedule,

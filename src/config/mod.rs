@@ -11,8 +11,10 @@ mod messaging;
 mod recognition;
 mod record;
 mod sections;
+mod stream;
 mod values;
 mod wiring;
+mod zone;
 
 use std::path::PathBuf;
 
@@ -26,10 +28,12 @@ pub use sections::{
     ActiveLevel, CameraConfig, DoorConfig, EnrollConfig, LogConfig, LogFormat, ModelsConfig,
     MqttConfig, PixelFormat, Protocol, RelayConfig, RelayDriver, ResendDup, SourceKind, TlsVersion,
 };
+pub use stream::{Address, Pipeline, told, told_of_path};
 pub use wiring::{
     ContactConfig, InputWiring, KeypadConfig, KeypadDriver, OutputPin, OutputsConfig, Pull,
     RexConfig,
 };
+pub use zone::{ZoneError, Zones};
 
 pub use crate::access::{AccessConfig, AntiPassback, WithoutClock};
 
@@ -151,6 +155,9 @@ pub enum ConfigError {
         /// The known key that is most like it.
         nearest: Option<String>,
     },
+    /// Nobody knows the system's time zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// A value that is not allowed.
     #[error("{place}: `{key}` = {value}: {allowed}")]
     Refused {

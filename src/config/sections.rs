@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::stream::{Address, Pipeline};
 use crate::event::wire::QosPolicy;
 
 /// `[door]`: which door this is; part of every topic.
@@ -64,10 +65,10 @@ pub struct CameraConfig {
     pub device: PathBuf,
     /// For `gstreamer`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pipeline: Option<String>,
+    pub pipeline: Option<Pipeline>,
     /// For `url`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub url: Option<Address>,
     /// For `file` and `folder`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,

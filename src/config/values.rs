@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
-use super::{AccessConfig, Config, OnStorageFailure};
+use super::{Config, OnStorageFailure, ZoneError, Zones};
 use crate::access::Policy;
 use crate::access::rules::Rules;
 use crate::command::gate;
@@ -12,15 +10,17 @@ use crate::door::{ContactSettings, RexSettings, Settings};
 use crate::guard::{CommandSettings, GuardSettings, Patience, WithoutRecord};
 
 impl Config {
-    /// The rules of the configured door.
-    #[must_use]
-    pub fn policy(&self, rules: Rules) -> Policy {
-        Policy {
+    /// The rules of the configured door, in the site's time zone by the newer zone database.
+    ///
+    /// # Errors
+    /// When nobody knows that zone.
+    pub fn policy(&self, rules: Rules) -> Result<Policy, ZoneError> {
+        Ok(Policy {
             rules,
-            zone: zone(&self.access),
+            zone: Zones::newest().site(self.access.time_zone.as_deref())?,
             door: self.door.name.clone(),
             settings: self.access.clone(),
-        }
+        })
     }
 
     /// What the configuration says to the guard.
@@ -76,14 +76,6 @@ impl Config {
                 suspicious_after: contact.suspicious_after,
             }),
         }
-    }
-}
-
-/// The site's time zone; a name that is not known was refused when the file was read.
-fn zone(access: &AccessConfig) -> TimeZone {
-    match &access.time_zone {
-        Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
-        None => TimeZone::system(),
     }
 }
 

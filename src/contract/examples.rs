@@ -225,7 +225,7 @@ fn events() -> Vec<Event> {
             person: ada(),
             rule: "group staff".into(),
             similarity: 0.7312,
-            liveness: Some(0.9871),
+            liveness: Some(4.3281),
             observations: 3,
             method: Method::Face,
             latency_ms: 412,

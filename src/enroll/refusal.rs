@@ -109,8 +109,10 @@ impl Refusal {
             Refusal::Quality { failure, .. } => failure.problem.as_str(),
             Refusal::Vision(VisionError::Still { error, .. }) => match error {
                 still::StillError::Unreadable(_) => "unreadable",
-                still::StillError::TooManyBytes { .. }
-                | still::StillError::TooManyPixels { .. } => "over_size_limit",
+                still::StillError::NoFile => "no_file",
+                still::StillError::TooManyBytes
+                | still::StillError::TooManyPixels { .. }
+                | still::StillError::TooMuchMemory { .. } => "over_size_limit",
                 still::StillError::NotAnImage => "not_an_image",
                 still::StillError::Damaged(_) => "damaged",
             },

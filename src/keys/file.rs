@@ -1,11 +1,13 @@
 //! Files of private keys: whole or not there, and never readable by others, not even for an instant.
 
 use std::io::{ErrorKind, Result, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
+/// The group's to read.
+const GROUP_READS: u32 = 0o040;
 
 /// What the file of a private key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +30,12 @@ pub fn read(path: &Path) -> Result<KeyFile> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(KeyFile::Missing),
         Err(error) => return Err(error),
     };
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
+    let metadata = file.metadata()?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    // What systemd hands to a service (LoadCredential=) is root's, and readable by the service's group.
+    let is_handed = metadata.uid() == 0 && std::fs::metadata("/proc/self")?.uid() != 0;
+    let forbidden = if is_handed { OTHERS & !GROUP_READS } else { OTHERS };
+    if mode & forbidden != 0 {
         return Ok(KeyFile::Exposed(mode));
     }
     std::io::read_to_string(file).map(KeyFile::Text)

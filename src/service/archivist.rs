@@ -7,10 +7,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::audit::{KeyError, open_signer};
-use crate::clock::{Moment, Tick};
+use crate::audit::{KeyError, open_signer, signer_of};
+use crate::clock::{Moment, Tick, Timestamp};
 use crate::config::Config;
-use crate::event::checkpoint::due;
+use crate::event::checkpoint::{Signer, due};
 use crate::store::{Store, StoreError};
 
 /// How often old events are looked for.
@@ -54,6 +54,14 @@ impl Archivist {
             keep: (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60)),
             pruned: None,
         })
+    }
+
+    /// Who signs what is said of `store`.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub(super) fn signer(&self, store: &mut Store, now: Timestamp) -> Result<Signer, ArchivistError> {
+        Ok(signer_of(store, &self.key, self.issuer.clone(), now)?)
     }
 
     /// Does what is due; `stop` says that the service ends, so that the last events are covered.

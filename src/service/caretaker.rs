@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::archivist::Archivist;
+use super::archivist::{Archivist, ArchivistError};
 use super::certificates::{Certificates, News};
 use super::guard::Message;
+use crate::audit::backup::back_up;
 use crate::clock::{Clock, Tick, Timestamp};
 use crate::conditions::Source;
 use crate::config::StoreConfig;
@@ -179,8 +180,7 @@ impl Caretaker {
 
     fn back_up(&mut self) {
         let Some(every) = self.every else { return };
-        let made = Store::open(&self.database, None)
-            .and_then(|store| store.backup_to(&self.backup, |_| self.go_on()));
+        let made = self.make_backup();
         let next = match made {
             Ok(()) => {
                 tracing::info!(file = %self.backup.display(), "backup made");
@@ -189,7 +189,7 @@ impl Caretaker {
                 self.settle();
                 every
             }
-            Err(StoreError::BackupStopped) => return,
+            Err(ArchivistError::Store(StoreError::BackupStopped)) => return,
             Err(error) => {
                 self.troubles.no_backup = true;
                 self.raise(format!("no backup could be made: {error}"));
@@ -197,6 +197,13 @@ impl Caretaker {
             }
         };
         self.backup_at = Some(self.clock.tick() + next);
+    }
+
+    fn make_backup(&self) -> Result<(), ArchivistError> {
+        let mut store = Store::open(&self.database, None)?;
+        let signer = self.archivist.signer(&mut store, self.clock.now())?;
+        let now = self.clock.now();
+        Ok(back_up(&store, &self.backup, &signer, now, |_| self.go_on())?)
     }
 
     fn go_on(&self) -> ControlFlow<()> {

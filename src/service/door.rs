@@ -125,7 +125,7 @@ impl Door {
         };
         let mut reader = Reader::new(config, model, clock, &inbox, gallery)?;
         let facts = reader.read()?;
-        let policy = config.policy((*facts.rules).clone());
+        let policy = config.policy((*facts.rules).clone())?;
         let left = left(&parts.store, &policy, &moment)?;
         let guard = Guard::new(config.guard_settings(), policy, left, &moment);
 

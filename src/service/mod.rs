@@ -9,6 +9,7 @@
 //! End (signal, end of a file, or any thread's failure): the door is secured, broker hears
 //! `stopped`, and last of all the relay is set to its safe level once more.
 
+mod advice;
 mod archivist;
 mod caretaker;
 mod certificates;
@@ -28,6 +29,8 @@ pub mod verifier;
 pub mod watchdog;
 mod watcher;
 
+pub use advice::advice;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -36,10 +39,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::audit::backup::is_genuine;
+use crate::audit::known_key;
+use crate::audit::seal::Seals;
 use crate::camera::{self, CameraError, CameraEvent, FrameSlot};
 use crate::clock::{Clock, SystemClock};
 use crate::conditions::Source;
-use crate::config::Config;
+use crate::config::{Config, ZoneError, Zones};
 use crate::event::Alarm;
 use crate::event::wire::Lock;
 use crate::gpio::GpioError;
@@ -105,6 +111,9 @@ pub enum ServiceError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// Nobody knows the site's time zone: schedules would hold at the wrong hours.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// A thread died of a defect.
     #[error("the {0} thread panicked; this is a defect of doorward, please report it with the log")]
     Panicked(&'static str),
@@ -167,14 +176,25 @@ fn leave_note(config: &Config) {
 /// Guards the door with a relay that is at its safe level, and leaves it there.
 fn guard(config: &Config, relay: Box<dyn Relay>, signals: Signals) -> Result<Ending, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
+    let zones = Zones::newest();
+    let zone = zones.site(config.access.time_zone.as_deref())?;
+    tracing::info!(zone = zone.iana_name().unwrap_or("without a name"), "times of day by {zones}");
+    let newest = config.store.backup_path();
+    // A key that cannot be used is told of when something is to be signed.
+    let key = known_key(&config.audit.key_path(&config.store.path)).unwrap_or_default();
+    let seals = Seals::of(config.source(), key);
     let (store, recovery) = recover::open_or_recover(
         &config.store.path,
         config.wire(),
-        &config.store.backup_path(),
+        &newest,
+        &|backup| is_genuine(&seals, backup, &newest),
         clock.now(),
     )?;
     if let Some(recovery) = &recovery {
         tracing::error!("{recovery}");
+    }
+    for remark in advice(config, &store.rules()?) {
+        tracing::warn!("{remark}");
     }
     // What follows takes seconds on a slow machine.
     if signals.ending() {

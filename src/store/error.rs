@@ -22,6 +22,17 @@ pub enum StoreError {
         /// SQLite's word.
         source: rusqlite::Error,
     },
+    /// Others can use a file that holds names and templates.
+    #[error(
+        "{path} can be used by others (mode {mode:o}): it holds who may enter, and their templates; run chmod 600 on it, and think about who may have copied it",
+        path = path.display()
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The folder of the database cannot be used.
     #[error(
         "cannot open the database's folder {folder}: {source}; check that the folder exists and that this user may write there",

@@ -6,6 +6,7 @@
 //! A second, short lock keeps two processes from making or migrating one database at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::StoreError;
@@ -33,6 +34,7 @@ impl InstanceLock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&lock)
             .map_err(failed)?;
         match file.try_lock() {

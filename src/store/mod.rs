@@ -23,6 +23,7 @@ mod orders;
 pub mod outbox;
 mod persons;
 mod photos;
+mod private;
 pub mod recover;
 mod reenroll;
 mod retention;
@@ -49,12 +50,12 @@ pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
 pub use rules::{
     Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
-    holiday_in_words, schedule_in_words,
+    holiday_in_words, rules_in, schedule_in_words,
 };
 pub use site::Site;
 pub use subjects::{PersonChange, PersonDifference, PersonEntry, PinHash};
 pub use templates::{Enrollment, NewTemplate};
-pub use verify::{Finding, Report};
+pub use verify::{Expected, Finding, Report};
 
 use crate::event::wire::Wire;
 use health::FileIdentity;
@@ -183,11 +184,12 @@ fn identity_of(path: &Path) -> Result<FileIdentity, StoreError> {
 }
 
 /// Opens a connection with the settings every connection must have.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let open = |source| StoreError::Open {
         path: path.to_owned(),
         source,
     };
+    private::prepare(path)?;
     let conn = Connection::open(path).map_err(open)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
     conn.pragma_update(None, "journal_mode", "WAL")
@@ -199,6 +201,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // What is erased must not stay readable in the file's free pages.
     conn.pragma_update(None, "secure_delete", true)
         .map_err(open)?;
+    // Behind a link that led nowhere SQLite made the file itself.
+    private::refuse_exposed(path)?;
     Ok(conn)
 }
 

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::backup::{Partial, beside, previous};
 use super::health::{Depth, look_at, structure};
+use super::private::{close_to_others, with_suffix};
 use super::{Store, StoreError, lock};
 use crate::clock::Timestamp;
 use crate::event::wire::Wire;
@@ -65,8 +66,11 @@ impl fmt::Display for Recovery {
     }
 }
 
+/// Says whether a backup was made by this door, or why nobody knows.
+pub type Genuine<'a> = dyn Fn(&Path) -> Result<(), String> + 'a;
+
 /// Opens the database for the service; one that is missing or damaged is replaced first, if
-/// there ever was one. The event that says so is recorded already.
+/// there ever was one, by a backup that is `genuine`. The event that says so is recorded already.
 ///
 /// # Errors
 /// What [`Store::open`] says; and when the replacement cannot be made, for example for want of
@@ -75,12 +79,16 @@ pub fn open_or_recover(
     path: &Path,
     wire: Option<Wire>,
     backup: &Path,
+    genuine: &Genuine<'_>,
     now: Timestamp,
 ) -> Result<(Store, Option<Recovery>), StoreError> {
     let backups = [backup.to_owned(), previous(backup)];
     let recovery = match diagnose(path, &backups)? {
         None => None,
-        Some(trouble) => Some(recover(path, wire.clone(), &backups, trouble, now)?),
+        Some(trouble) => {
+            let recovery = recover(path, wire.clone(), &backups, genuine, trouble, now)?;
+            Some(recovery)
+        }
     };
     let store = Store::open(path, wire)?;
     let suspect = suspect(path);
@@ -99,7 +107,9 @@ pub fn open_or_recover(
 /// # Errors
 /// When the note cannot be left beside the database.
 pub fn mark_suspect(path: &Path, error: &StoreError) -> io::Result<()> {
-    std::fs::write(suspect(path), format!("{error}\n"))
+    let note = suspect(path);
+    std::fs::write(&note, format!("{error}\n"))?;
+    close_to_others(&note)
 }
 
 fn suspect(path: &Path) -> PathBuf {
@@ -161,12 +171,18 @@ fn recover(
     path: &Path,
     wire: Option<Wire>,
     backups: &[PathBuf],
+    genuine: &Genuine<'_>,
     mut trouble: String,
     now: Timestamp,
 ) -> Result<Recovery, StoreError> {
     let replacement = Replacement::begin(path, "damaged", now)?;
     let mut restored = None;
     for backup in backups.iter().filter(|backup| backup.exists()) {
+        if let Err(why) = genuine(backup) {
+            let backup = backup.display();
+            trouble = format!("{trouble}; the backup {backup} is not restored by itself: {why}");
+            continue;
+        }
         let source = look_at(backup)?;
         match structure(&source, Depth::Full)?.into_iter().next() {
             None => {
@@ -310,6 +326,8 @@ impl Ready<'_> {
         for suffix in ["", "-shm", "-wal"] {
             let old = with_suffix(path, suffix);
             if old.exists() {
+                // It may have been made by an older version, open to others.
+                close_to_others(&old).map_err(failed)?;
                 std::fs::rename(&old, with_suffix(&aside, suffix)).map_err(failed)?;
             }
         }
@@ -402,13 +420,6 @@ fn free_name(path: &Path, word: &str, now: Timestamp) -> PathBuf {
         .map(|n| beside(&first, &n.to_string()))
         .find(|name| !taken(name))
         .unwrap_or(first)
-}
-
-/// `path` with more at its end, as SQLite names the files beside a database.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// When the newest backup was made.

@@ -4,7 +4,10 @@
 //! cannot see: a record that was rewritten whole, hashes and all, since the last checkpoint that
 //! somebody else holds (docs/audit.md).
 
+mod unsigned;
+
 use std::fmt;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
@@ -13,6 +16,7 @@ use super::events::{COLUMNS, read, to_i64, to_u64};
 use super::{Store, StoreError, chain, checkpoints};
 use crate::event::Event;
 use crate::event::chain::{ChainHash, Head, Link};
+use unsigned::Unsigned;
 
 /// Findings that are listed; more are counted.
 const LISTED: usize = 100;
@@ -54,6 +58,22 @@ pub enum Finding {
         /// The newest event.
         head: Head,
     },
+    /// An event is another one than a witness heard, or gone.
+    NotAsWitnessed {
+        /// What was heard.
+        witnessed: Head,
+        /// The hash that the event has now; absent when it is gone.
+        found: Option<ChainHash>,
+    },
+    /// The door has a key to sign checkpoints with, and the record holds none.
+    NoCheckpoint,
+    /// Events are older than they can be without a checkpoint of them.
+    Unsigned {
+        /// The first one.
+        from: u64,
+        /// The newest event that a checkpoint covers; 0 when there is none.
+        checkpoint: u64,
+    },
     /// An event is another one than a checkpoint says: the record was rewritten.
     Rewritten {
         /// The checkpoint.
@@ -94,6 +114,20 @@ impl fmt::Display for Finding {
                 "the record ends with event {}, but a checkpoint says that there was event {}: it was cut",
                 head.seq, checkpoint.seq
             ),
+            Finding::NotAsWitnessed { witnessed, found } => {
+                let seq = witnessed.seq;
+                match found {
+                    Some(_) => write!(f, "event {seq} is another one than the witness heard: the record was rewritten at or before it"),
+                    None => write!(f, "event {seq} was heard by the witness, and is not there"),
+                }
+            }
+            Finding::NoCheckpoint => f.write_str(
+                "the door has its key for checkpoints, but the record holds no checkpoint: they were removed, or the record was begun anew",
+            ),
+            Finding::Unsigned { from, checkpoint } => write!(
+                f,
+                "no checkpoint covers event {from} and those after it, as it should by now (the last one covers event {checkpoint}): checkpoints were removed, or could not be signed"
+            ),
             Finding::Rewritten { checkpoint, .. } => write!(
                 f,
                 "event {} is another one than a checkpoint says: the record was rewritten at or before it",
@@ -120,6 +154,15 @@ pub struct Report {
     pub more: u64,
 }
 
+/// What must be there beside the events.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// The key that signs checkpoints was made: then one was signed.
+    pub has_key: bool,
+    /// Time between two checkpoints while the service runs; none are made without.
+    pub every: Option<Duration>,
+}
+
 impl Report {
     /// Whether nothing is wrong.
     #[must_use]
@@ -143,16 +186,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn verify(&self, checkpoint: Option<&Head>) -> Result<Report, StoreError> {
-        self.verify_with(checkpoint, |_| {})
+        self.verify_with(checkpoint, Expected::default(), |_| {})
     }
 
-    /// The same; `progress` hears how many events were read.
+    /// The same, and whether there are the checkpoints that are expected; `progress` hears how many events
+    /// were read.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn verify_with(
         &self,
         checkpoint: Option<&Head>,
+        expected: Expected,
         mut progress: impl FnMut(u64),
     ) -> Result<Report, StoreError> {
         // One snapshot: the service goes on recording meanwhile.
@@ -162,6 +207,8 @@ impl Store {
             head: chain::head(&tx)?,
             ..Report::default()
         };
+        let published = checkpoints::last(&tx)?.map(|(head, _)| head);
+        let mut unsigned = Unsigned::after(published.map_or(0, |head| head.seq), expected.every);
         let mut last = report.start;
         let mut pruned = None;
         let mut statement = tx.prepare(&format!(
@@ -184,6 +231,9 @@ impl Store {
             {
                 report.add(Finding::Altered { seq });
             }
+            if let Ok(recorded) = read(row) {
+                unsigned.look(&recorded);
+            }
             last = Head {
                 seq,
                 hash: stored.unwrap_or_default(),
@@ -199,7 +249,11 @@ impl Store {
             let head = report.head;
             report.add(Finding::WrongEnd { last, head });
         }
-        let published = checkpoints::last(&tx)?.map(|(head, _)| head);
+        if expected.has_key && published.is_none() && report.head.seq > 0 {
+            report.add(Finding::NoCheckpoint);
+        } else if let Some(finding) = unsigned.finding() {
+            report.add(finding);
+        }
         for checkpoint in published.iter().chain(checkpoint) {
             match contradiction(&tx, checkpoint)? {
                 Some(finding) if !report.findings.contains(&finding) => report.add(finding),
@@ -214,6 +268,30 @@ impl Store {
             }
         }
         Ok(report)
+    }
+}
+
+impl Store {
+    /// What of the record is not as a witness heard it: the first differences in `report`, all of them
+    /// counted. Gives how many events could be compared.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn compare(&self, witnessed: &[Head], report: &mut Report) -> Result<u64, StoreError> {
+        let tx = self.conn.unchecked_transaction()?;
+        let (mut compared, start) = (0, report.start.seq);
+        for witnessed in witnessed.iter().filter(|heard| heard.seq > start) {
+            compared += 1;
+            match contradiction(&tx, witnessed)? {
+                None => {}
+                Some(Finding::Rewritten { checkpoint, found }) => report.add(Finding::NotAsWitnessed {
+                    witnessed: checkpoint,
+                    found,
+                }),
+                Some(cut) => report.add(cut),
+            }
+        }
+        Ok(compared)
     }
 }
 

@@ -44,6 +44,9 @@ use pose::HeadPose;
 
 use crate::recognition::{Calibration, Uncalibrated};
 
+/// Most pixels of a still that gets a border: a portrait of 2 megapixels.
+const FRAMED_PIXELS: f64 = 2e6;
+
 /// What can go wrong with vision.
 #[derive(Debug, thiserror::Error)]
 pub enum VisionError {
@@ -202,7 +205,8 @@ impl Vision {
     /// All faces of a still, best first, and the image in which they were found.
     ///
     /// A portrait that fills its picture is larger than any face the detector was trained on;
-    /// when nothing is found it gets a grey border that makes it a third of the whole.
+    /// when nothing is found it is made smaller, if it has more than 2 megapixels, and gets a grey
+    /// border that makes it a third of the whole.
     ///
     /// # Errors
     /// When the engine fails.
@@ -211,6 +215,8 @@ impl Vision {
         if !found.is_empty() {
             return Ok((image, found));
         }
+        // With its border it is nine times as large; a face that fills it needs no more.
+        let image = still::at_most(image, FRAMED_PIXELS)?;
         let (x, y) = (image.cols(), image.rows());
         let grey = opencv::core::Scalar::all(127.0);
         let mut framed = Mat::default();

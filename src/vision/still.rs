@@ -1,11 +1,17 @@
-//! Decodes stills from users. They are untrusted: pure-Rust decoders, size limits before a
-//! pixel is decoded, and nothing accepted that is cut short.
+//! Decodes stills from users. They are untrusted: regular files only, pure-Rust decoders, limits of
+//! size and memory before a pixel is decoded, and nothing accepted that is cut short.
 
-use std::io::Cursor;
+mod budget;
+
+use std::fs::File;
+use std::io::{Cursor, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, GenericImageView as _, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+};
 use opencv::core::{Mat, MatTraitConst as _, MatTraitConstManual as _, MatTraitManual as _};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -13,13 +19,15 @@ use zune_core::options::DecoderOptions;
 
 use super::VisionError;
 use super::pack::sha256_hex;
+use budget::Outline;
+pub use budget::{BUDGET, HALVE_ABOVE};
 
 /// Largest file, in bytes: twice a 48-megapixel phone photo.
 pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Largest width or height, in pixels.
 pub const MAX_SIDE: u32 = 12_000;
-/// Most pixels in all: 50 megapixels are 150 MB decoded.
-pub const MAX_PIXELS: u64 = 50_000_000;
+/// Most pixels in all: what is sold as 50 megapixels.
+pub const MAX_PIXELS: u64 = 8192 * 6144;
 
 /// Why a still was refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +35,12 @@ pub enum StillError {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// A pipe, a device or a folder: nobody knows where it ends.
+    #[error("is no regular file")]
+    NoFile,
     /// The file is too large.
-    #[error("is over the size limit: {bytes} bytes, at most {MAX_BYTES} allowed")]
-    TooManyBytes {
-        /// Its size.
-        bytes: u64,
-    },
+    #[error("is over the size limit: it has more than {MAX_BYTES} bytes")]
+    TooManyBytes,
     /// The picture is too large.
     #[error(
         "is over the size limit: {width}x{height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all allowed"
@@ -42,6 +50,15 @@ pub enum StillError {
         width: u32,
         /// Height.
         height: u32,
+    },
+    /// It would take too much memory.
+    #[error(
+        "is over the size limit: decoding it takes {} MB, at most {} allowed; save it smaller, or as an ordinary JPEG (8 bits, not progressive)",
+        needed.div_ceil(1_000_000), BUDGET / 1_000_000
+    )]
+    TooMuchMemory {
+        /// So many bytes.
+        needed: u64,
     },
     /// No known format.
     #[error("is not an image (JPEG, PNG or WebP)")]
@@ -71,12 +88,7 @@ pub fn read(path: &Path) -> Result<Still, VisionError> {
         path: path.to_owned(),
         error,
     };
-    let metadata = std::fs::metadata(path).map_err(|e| at(e.into()))?;
-    if metadata.len() > MAX_BYTES {
-        let bytes = metadata.len();
-        return Err(at(StillError::TooManyBytes { bytes }));
-    }
-    let bytes = std::fs::read(path).map_err(|e| at(e.into()))?;
+    let bytes = contents(path).map_err(at)?;
     let picture = decode(&bytes).map_err(at)?;
     Ok(Still {
         image: to_bgr(&picture)?,
@@ -85,7 +97,32 @@ pub fn read(path: &Path) -> Result<Still, VisionError> {
     })
 }
 
-/// Decodes a whole image, upright.
+/// The bytes of a regular file, never more than [`MAX_BYTES`] of them.
+fn contents(path: &Path) -> Result<Vec<u8>, StillError> {
+    // A pipe would be waited for, and a device may do something, when it is opened.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(StillError::NoFile);
+    }
+    let file = File::options()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)?;
+    // It may be another one by now.
+    if !file.metadata()?.is_file() {
+        return Err(StillError::NoFile);
+    }
+    let mut bytes = Vec::new();
+    // What grows while it is read, or has no size, ends too.
+    let mut bounded = file.take(MAX_BYTES + 1);
+    bounded.read_to_end(&mut bytes)?;
+    if bounded.limit() == 0 {
+        return Err(StillError::TooManyBytes);
+    }
+    Ok(bytes)
+}
+
+/// Decodes a whole image, upright; one of more than [`HALVE_ABOVE`] pixels to half its width and
+/// height.
 ///
 /// # Errors
 /// When it is too large or no whole image.
@@ -94,7 +131,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let format = reader.format().ok_or(StillError::NotAnImage)?;
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_PIXELS * 4);
+    limits.max_alloc = Some(BUDGET);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| match error {
         image::ImageError::Unsupported(_) => StillError::NotAnImage,
@@ -105,14 +142,54 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
     if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
         return Err(StillError::TooManyPixels { width, height });
     }
+    let outline = Outline {
+        format,
+        width,
+        height,
+        decoded: decoder.total_bytes(),
+        file: bytes,
+    };
+    let needed = outline.needed();
+    if needed > BUDGET {
+        return Err(StillError::TooMuchMemory { needed });
+    }
     let orientation = decoder.orientation().map_err(damaged)?;
-    let mut picture = if format == ImageFormat::Jpeg {
+    let picture = if format == ImageFormat::Jpeg {
         DynamicImage::ImageRgb8(strict_jpeg(bytes, width, height)?)
     } else {
         DynamicImage::from_decoder(decoder).map_err(damaged)?
     };
+    let mut picture = DynamicImage::ImageRgb8(if outline.is_halved() {
+        halved(&picture)
+    } else {
+        picture.into_rgb8()
+    });
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
+}
+
+/// Half as wide and high, each pixel the mean of four.
+fn halved(picture: &DynamicImage) -> RgbImage {
+    let (width, height) = (picture.width() / 2, picture.height() / 2);
+    let corners = [(0, 0), (1, 0), (0, 1), (1, 1)];
+    let rgb = picture.as_rgb8();
+    RgbImage::from_fn(width, height, |x, y| {
+        let mut sum = [0_u16; 3];
+        for (right, down) in corners {
+            let (x, y) = (2 * x + right, 2 * y + down);
+            let [r, g, b] = match rgb {
+                Some(rgb) => rgb.get_pixel(x, y).0,
+                None => {
+                    let [r, g, b, _] = picture.get_pixel(x, y).0;
+                    [r, g, b]
+                }
+            };
+            for (sum, value) in sum.iter_mut().zip([r, g, b]) {
+                *sum += u16::from(value);
+            }
+        }
+        Rgb(sum.map(|sum| u8::try_from((sum + 2) / 4).unwrap_or(u8::MAX)))
+    })
 }
 
 /// `image` decodes JPEG leniently and fills up what is missing; a template of grey must not be.
@@ -127,6 +204,23 @@ fn strict_jpeg(bytes: &[u8], width: u32, height: u32) -> Result<RgbImage, StillE
         .map_err(|error| StillError::Damaged(error.to_string()))?;
     RgbImage::from_raw(width, height, pixels)
         .ok_or_else(|| StillError::Damaged("the pixels do not fill the picture".into()))
+}
+
+/// A frame, made smaller where it has more pixels.
+///
+/// # Errors
+/// When OpenCV cannot make it smaller.
+pub fn at_most(frame: Mat, pixels: f64) -> Result<Mat, VisionError> {
+    let (width, height) = (f64::from(frame.cols()), f64::from(frame.rows()));
+    let scale = (pixels / (width * height).max(1.0)).sqrt();
+    if scale >= 1.0 {
+        return Ok(frame);
+    }
+    let side = |side: f64| ((side * scale) as i32).max(1);
+    let size = opencv::core::Size::new(side(width), side(height));
+    let mut small = Mat::default();
+    opencv::imgproc::resize(&frame, &mut small, size, 0.0, 0.0, opencv::imgproc::INTER_AREA)?;
+    Ok(small)
 }
 
 /// A frame as a PNG file.

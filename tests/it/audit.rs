@@ -433,8 +433,8 @@ fn a_database_from_before_the_chain_is_chained_once() {
 fn the_command_line_verifies_with_exit_codes_and_plain_words() {
     let door = Door::new("");
     let mut store = door.store();
-    for day in 1..=3 {
-        store.record(at(day), secured()).unwrap();
+    for _ in 1..=3 {
+        store.record(at(1), secured()).unwrap();
     }
     let output = door.run(&["events", "verify"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -458,7 +458,11 @@ fn the_command_line_verifies_with_exit_codes_and_plain_words() {
          UPDATE chain SET (seq, hash) = (SELECT seq, hash FROM events WHERE seq = 2)",
     )
     .unwrap();
-    assert_eq!(door.run(&["events", "verify"]).status.code(), Some(0));
+    // Everything fits, but a door with its own key has signed its record.
+    let output = door.run(&["events", "verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("the record holds no checkpoint"), "{text}");
     let against = [
         "events",
         "verify",
@@ -473,7 +477,8 @@ fn the_command_line_verifies_with_exit_codes_and_plain_words() {
     assert!(text.contains("the record ends with event 2"), "{text}");
     let output = door.run(&[&["--json"], &against[..]].concat());
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["findings"][0]["finding"], "cut");
+    assert_eq!(json["findings"][0]["finding"], "no_checkpoint");
+    assert_eq!(json["findings"][1]["finding"], "cut");
     assert_eq!(output.status.code(), Some(1));
 
     door.configure("[door]\nname = \"back\"");
@@ -485,6 +490,60 @@ fn the_command_line_verifies_with_exit_codes_and_plain_words() {
     let output = door.run(&against);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("was not signed with this key"));
+}
+
+#[test]
+fn events_that_a_running_service_would_have_signed_by_now_are_found_unsigned() {
+    let door = Door::new("");
+    let mut store = door.store();
+    for minute in [0, 5, 11, 14] {
+        let time = format!("2026-03-01T08:{minute:02}:00Z").parse().unwrap();
+        store.record(time, secured()).unwrap();
+    }
+    let verified = || {
+        let output = door.run(&["--json", "events", "verify"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), json["findings"].clone())
+    };
+    let (code, findings) = verified();
+    assert_eq!((code, &findings[0]["finding"]), (Some(1), &"unsigned".into()));
+    assert_eq!(findings[0]["from"], 1);
+    // Where none are made, none is missing.
+    door.configure("[audit]\ncheckpoint_every_min = 0\n");
+    assert_eq!(verified().0, Some(0));
+    door.configure("");
+    store.checkpoint(at(1), &open_signer(&door.path("door.db.key"), "/doorward/home/front".into()).unwrap()).unwrap();
+    assert_eq!(verified().0, Some(0));
+}
+
+/// By the kernel's word and not by the environment's.
+#[test]
+fn an_author_is_whose_login_session_it_is() {
+    let door = Door::new("");
+    let add = |first: &str, group: &str| {
+        let run = format!("{first}; exec \"$0\" --config \"$1\" groups set {group}");
+        let output = Command::new("bash")
+            .args(["-c", &run])
+            .arg(env!("CARGO_BIN_EXE_doorward"))
+            .arg(door.config())
+            .env("SUDO_USER", "mallory")
+            .env("LOGNAME", "mallory")
+            .env("USER", "mallory")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let events = door.store().events(&EventFilter::default()).unwrap();
+        events.last().unwrap().by.clone().unwrap()
+    };
+    let by = add("true", "one");
+    assert!(!by.contains("mallory") && by.starts_with("cli:"), "{by}");
+    // Only root can set it, and only where nobody has logged in.
+    let loginuid = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    if !rustix::process::geteuid().is_root() || loginuid.trim() != u32::MAX.to_string() {
+        return;
+    }
+    assert_eq!(add("echo 1 > /proc/self/loginuid", "two"), "cli:root (login: daemon)");
+    assert_eq!(add("echo 54321 > /proc/self/loginuid", "three"), "cli:root (login: user 54321)");
 }
 
 #[test]

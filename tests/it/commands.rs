@@ -3,6 +3,8 @@
 //! Each refusal is answered, recorded, and moves nothing. The sending side is mostly Mosquitto's own
 //! client, which knows nothing of ours. Nobody stands before the camera.
 
+mod line;
+
 use std::process::Command as Process;
 use std::time::{Duration, Instant};
 

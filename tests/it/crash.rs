@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use doorward::clock::{Clock, SystemClock, Tick, Timestamp};

@@ -75,7 +75,7 @@ impl File {
     }
 
     fn start(&self) -> Result<(Store, Option<recover::Recovery>), StoreError> {
-        open_or_recover(&self.path, wire(), &self.backup, now())
+        open_or_recover(&self.path, wire(), &self.backup, &|_| Ok(()), now())
     }
 
     /// Names of the files in the folder, but for the ones SQLite uses while it is open.
@@ -215,6 +215,73 @@ fn a_backup_that_is_broken_off_or_fails_leaves_the_one_before() {
     assert!(matches!(error, StoreError::Unsound { .. }), "{error}");
     assert_eq!(std::fs::read(&file.backup).unwrap(), newest);
     assert_eq!(std::fs::read(previous(&file.backup)).unwrap(), before);
+}
+
+/// A door with one person, and the backup of another door, with somebody else, planted as its own.
+fn with_planted_backup(name: &str) -> Door {
+    let door = Door::new("[camera]\nsource = \"folder\"\npath = \".\"\n");
+    assert!(door.run(&["groups", "set", "genuine"]).status.success());
+    assert!(door.run(&["db", "backup"]).status.success());
+    let other = Door::new("");
+    assert!(other.run(&["groups", "set", "planted"]).status.success());
+    assert!(other.run(&["db", "backup"]).status.success());
+    for suffix in ["", ".seal"] {
+        let planted = other.path(&format!("door.db.backup{suffix}"));
+        std::fs::copy(planted, door.path(&format!("{name}{suffix}"))).unwrap();
+    }
+    door
+}
+
+#[test]
+fn a_backup_that_this_door_did_not_make_is_not_restored_by_itself() {
+    let door = with_planted_backup("door.db.backup");
+    damage(&door.path("door.db"), "events");
+    let mut service = door.start();
+    let told = service.wait_for("was damaged");
+    assert!(told.contains("it is not sealed by this door"), "{told}");
+    assert!(told.contains("there was no sound backup"), "{told}");
+    service.wait_for("\"ready\"");
+    assert!(door.store().rules().unwrap().groups.is_empty());
+}
+
+#[test]
+fn the_genuine_backup_before_a_planted_one_is_restored() {
+    let door = with_planted_backup("elsewhere");
+    assert!(door.run(&["groups", "set", "newer"]).status.success());
+    assert!(door.run(&["db", "backup"]).status.success());
+    for suffix in ["", ".seal"] {
+        let planted = door.path(&format!("elsewhere{suffix}"));
+        std::fs::copy(planted, door.path(&format!("door.db.backup{suffix}"))).unwrap();
+    }
+    damage(&door.path("door.db"), "events");
+    let mut service = door.start();
+    let told = service.wait_for("was damaged");
+    assert!(told.contains("door.db.backup.1 was restored"), "{told}");
+    service.wait_for("\"ready\"");
+    let groups = door.store().rules().unwrap().groups;
+    assert_eq!(groups.into_keys().collect::<Vec<_>>(), ["genuine"]);
+}
+
+#[test]
+fn by_hand_a_foreign_backup_is_restored_only_by_a_word_of_its_own() {
+    let door = with_planted_backup("foreign");
+    let foreign = door.path("foreign");
+    let foreign = foreign.to_str().unwrap();
+    let refused = door.run(&["db", "restore", foreign]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    assert!(told.contains("not sealed by this door; nothing was changed"), "{told}");
+    assert!(door.store().rules().unwrap().groups.contains_key("genuine"));
+    assert!(door.run(&["db", "restore", foreign, "--unsealed"]).status.success());
+    assert!(door.store().rules().unwrap().groups.contains_key("planted"));
+    // A byte more or less is another file.
+    let own = door.path("door.db.backup");
+    let mut bytes = std::fs::read(&own).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&own, bytes).unwrap();
+    let refused = door.run(&["db", "restore", own.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
 }
 
 #[test]

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admin;
+mod advice;
 mod architecture;
 mod audit;
 mod bench;
 mod bench_outbox;
 mod camera;
+mod camera_address;
 mod certs;
 mod cli;
 mod commands;
@@ -30,7 +32,7 @@ mod gallery;
 mod gpio;
 mod guarding;
 mod hangs;
-
+mod hostile_stills;
 mod liveness;
 mod outage;
 mod outbox;
@@ -39,6 +41,7 @@ mod photos;
 mod recognition;
 mod reenroll;
 mod refusals;
+mod secrecy;
 mod secure;
 mod service;
 mod signals;
@@ -46,6 +49,9 @@ mod stalled;
 mod store;
 mod support;
 mod takeover;
+mod time_zone;
 mod tls;
 mod trouble;
 mod vision;
+mod witness;
+mod year;

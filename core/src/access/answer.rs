@@ -15,7 +15,7 @@ use crate::event::{Challenged, Denied, Event, Granted};
 pub struct Evidence {
     /// Cosine similarity of the fused observations.
     pub similarity: f32,
-    /// How alive the face looked, 0..1, where that was asked.
+    /// Which way the liveness network leaned, -6..6, where that was asked.
     pub liveness: Option<f32>,
     /// How many observations agreed.
     pub observations: u32,

@@ -1,6 +1,6 @@
 //! The signed form of a command: JWS in compact form with EdDSA, claims as in a JWT.
 //!
-//! Strict, because nobody watches: one algorithm, no header but the usual two members (so no `crit`
+//! Strict, because nobody watches: one algorithm (by its older or its newer name), no header but the usual two members (so no `crit`
 //! that would have to be understood, and no key that the token brings along), no claim that the door
 //! does not know, and a size limit before anything else is looked at. What a token claims can be read
 //! only through [`Sealed::open`], with the key of whoever it claims to be from.
@@ -20,6 +20,10 @@ use crate::keys::{PublicKey, SigningKey};
 pub const MAX_BYTES: usize = 4096;
 /// Longest id, in characters.
 const MAX_ID: usize = 64;
+
+/// What the header may name: EdDSA (RFC 8037), and what RFC 9864 calls the same with the only kind of
+/// key there is.
+const ALGORITHMS: [&str; 2] = ["EdDSA", "Ed25519"];
 
 /// What a command claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +75,8 @@ impl<'a> Sealed<'a> {
     /// # Errors
     /// In words, when it is not what a command looks like.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        // What prints a token ends the line, and what sends a file or a pipe sends that too.
+        let bytes = bytes.trim_ascii_end();
         if bytes.len() > MAX_BYTES {
             return Err(format!("it has more than {MAX_BYTES} bytes"));
         }
@@ -78,8 +84,8 @@ impl<'a> Sealed<'a> {
         let (message, signature) = text.rsplit_once('.').ok_or("it is no JWS")?;
         let (header, payload) = message.split_once('.').ok_or("it is no JWS")?;
         let header: Header = decoded(header).map_err(|error| format!("its header: {error}"))?;
-        if header.alg != "EdDSA" {
-            return Err("its algorithm is not EdDSA".into());
+        if !ALGORITHMS.contains(&header.alg.as_str()) {
+            return Err("its algorithm is neither EdDSA nor Ed25519".into());
         }
         if header.typ.is_some_and(|typ| typ != "JWT") {
             return Err("its type is not JWT".into());
@@ -236,10 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_one_of_two() {
+    fn the_header_is_one_of_few() {
         for header in [
             json!({"alg": "EdDSA"}),
             json!({"alg": "EdDSA", "typ": "JWT"}),
+            json!({"alg": "Ed25519"}),
+            json!({"alg": "Ed25519", "typ": "JWT"}),
         ] {
             let token = token(&header, &claims());
             let sealed = Sealed::parse(token.as_bytes()).unwrap();
@@ -249,6 +257,9 @@ mod tests {
             json!({"alg": "none"}),
             json!({"alg": "HS256", "typ": "JWT"}),
             json!({"alg": "eddsa"}),
+            json!({"alg": "ed25519"}),
+            json!({"alg": "Ed448"}),
+            json!({"alg": "ES256"}),
             json!({"alg": ["EdDSA"]}),
             json!({"alg": "EdDSA", "typ": "JOSE"}),
             json!({"alg": "EdDSA", "crit": ["b64"], "b64": false}),
@@ -287,6 +298,31 @@ mod tests {
             changed[name] = value;
             refused(&header, &changed);
         }
+    }
+
+    #[test]
+    fn white_space_after_a_token_is_no_part_of_it_and_anywhere_else_it_is() {
+        let token = token(&json!({"alg": "EdDSA"}), &claims());
+        for end in ["\n", "\r\n", " \t\n\n"] {
+            let sent = format!("{token}{end}");
+            let sealed = Sealed::parse(sent.as_bytes()).unwrap();
+            assert!(sealed.open(key().public_key()).is_some(), "{end:?}");
+        }
+        let (before, after) = token.rsplit_once('.').unwrap();
+        for broken in [
+            format!("\n{token}"),
+            format!("{before}\n.{after}"),
+            format!("{before}.\n{after}"),
+            format!("{token}\0"),
+            format!("{token}\u{a0}"),
+        ] {
+            let opened = Sealed::parse(broken.as_bytes())
+                .is_ok_and(|sealed| sealed.open(key().public_key()).is_some());
+            assert!(!opened, "{broken:?}");
+        }
+        // The newline of the largest command does not make it too large.
+        let large = format!("{}\n", "x".repeat(MAX_BYTES));
+        assert_eq!(Sealed::parse(large.as_bytes()).unwrap_err(), "it is no JWS");
     }
 
     #[test]

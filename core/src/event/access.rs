@@ -146,13 +146,15 @@ pub struct Granted {
     #[serde(serialize_with = "four_decimals")]
     #[schemars(range(min = -1.0, max = 1.0))]
     pub similarity: f32,
-    /// How alive the face looked, 0..1, where that was asked.
+    /// Which way the liveness network leaned, where that was asked: its mean log-odds, -6 (picture) to
+    /// 6 (live). No probability that the face is alive: prints and screens reach high values too.
     #[serde(
         default,
+        rename = "liveness_score",
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = -6.0, max = 6.0))]
     pub liveness: Option<f32>,
     /// How many observations agreed.
     pub observations: u32,
@@ -209,13 +211,15 @@ pub struct Denied {
     )]
     #[schemars(range(min = -1.0, max = 1.0))]
     pub similarity: Option<f32>,
-    /// How alive the face looked, 0..1, when the reason is `spoof_suspected`.
+    /// Which way the liveness network leaned, when the reason is `spoof_suspected`: its mean log-odds,
+    /// -6 (picture) to 6 (live). No probability.
     #[serde(
         default,
+        rename = "liveness_score",
         skip_serializing_if = "Option::is_none",
         serialize_with = "four_decimals_if_any"
     )]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = -6.0, max = 6.0))]
     pub liveness: Option<f32>,
     /// How many observations were considered.
     pub observations: u32,

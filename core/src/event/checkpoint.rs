@@ -91,6 +91,20 @@ impl Signer {
         }
     }
 
+    /// The door's source.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Signs something else than a checkpoint, which must not look like one.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Sign`].
+    pub fn sign_other(&self, claims: &impl Serialize) -> Result<String, CheckpointError> {
+        self.key.sign(claims).map_err(CheckpointError::Sign)
+    }
+
     /// Signs claims; the same claims always give the same text.
     ///
     /// # Errors
@@ -167,6 +181,24 @@ mod tests {
         let key = EncodingKey::from_secret(public.as_bytes());
         let forged = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
         assert!(verify(&public, &forged).is_err());
+    }
+
+    /// The library's own look at claims (CVE-2026-25537) is switched off: the types are what counts.
+    #[test]
+    fn a_claim_of_another_type_is_refused_and_not_left_out() {
+        let signer = signer(1);
+        let claims = signer.claims(&head(5), 4, Timestamp::UNIX_EPOCH);
+        for (name, value) in [
+            ("iat", serde_json::json!("0")),
+            ("seq", serde_json::json!("5")),
+            ("hash", serde_json::json!(null)),
+            ("iss", serde_json::json!(["/doorward/home/front"])),
+        ] {
+            let mut changed = serde_json::to_value(&claims).unwrap();
+            changed[name] = value;
+            let token = signer.sign_other(&changed).unwrap();
+            assert!(verify(signer.public_key(), &token).is_err(), "{name}");
+        }
     }
 
     #[test]

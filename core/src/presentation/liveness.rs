@@ -71,12 +71,12 @@ pub enum Liveness {
     Undecided,
     /// Nothing speaks for a picture.
     Live {
-        /// The network's fused score, 0..1; may be low, see [`Liveness`]'s module.
+        /// The network's mean log-odds, -6..6; may be low, see [`Liveness`]'s module.
         score: f32,
     },
     /// A picture of a face.
     Spoof {
-        /// The network's fused score, 0..1.
+        /// The network's mean log-odds, -6..6.
         score: f32,
         /// What gave it away.
         cue: SpoofCue,
@@ -120,7 +120,7 @@ impl LivenessEvidence {
             return Liveness::Undecided;
         }
         let odds = self.network();
-        let score = 1.0 / (1.0 + (-odds).exp());
+        let score = odds;
         let borders = [0, 1, 2, 3].map(|side| self.border(side));
         let count = |border| borders.iter().filter(|&&found| found == border).count();
         let (follows, unclear) = (count(Border::Follows), count(Border::Unclear));

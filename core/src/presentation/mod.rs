@@ -111,7 +111,7 @@ pub enum Identity {
         member: usize,
         /// Similarity of the fused evidence.
         similarity: f32,
-        /// How alive it looked, 0..1, where that was asked.
+        /// Which way the network leaned, -6..6, where that was asked.
         liveness: Option<f32>,
     },
     /// Nobody enrolled.
@@ -135,7 +135,7 @@ pub enum Identity {
         member: usize,
         /// Similarity of the fused evidence.
         similarity: f32,
-        /// How alive it looked, 0..1.
+        /// Which way the network leaned, -6..6.
         liveness: f32,
         /// What gave it away.
         cue: SpoofCue,

@@ -10,7 +10,7 @@ use doorward::event::wire::Qos;
 use indicatif::ProgressBar;
 
 use super::{folder_beside, progress};
-use crate::cli::{Context, Outcome, print_line};
+use crate::cli::{Context, Outcome, Version, print_line};
 
 /// Measure the way to the broker: recording, draining the outbox, delivery of single events.
 ///
@@ -52,14 +52,6 @@ pub(super) struct Args {
     /// The CA that --broker's certificate is checked against, instead of the system's.
     #[arg(long, value_name = "FILE", requires = "broker")]
     ca: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Version {
-    #[value(name = "5")]
-    V5,
-    #[value(name = "3.1.1")]
-    V311,
 }
 
 impl Args {
@@ -110,11 +102,7 @@ impl Args {
             .as_mut()
             .context("no broker is configured; add [mqtt] with its url, or give --broker")?;
         mqtt.inflight = self.inflight.unwrap_or(mqtt.inflight);
-        mqtt.protocol = match self.protocol {
-            Some(Version::V5) => Protocol::V5,
-            Some(Version::V311) => Protocol::V311,
-            None => mqtt.protocol,
-        };
+        mqtt.protocol = self.protocol.map_or(mqtt.protocol, Protocol::from);
         Ok((config, folder))
     }
 }

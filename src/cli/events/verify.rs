@@ -1,13 +1,15 @@
 //! `doorward events verify | checkpoint | key`: is the record what was recorded, and who can tell?
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use doorward::audit::open_signer;
+use doorward::audit::{known_key, signer_of};
 use doorward::clock::Timestamp;
 use doorward::config::Config;
 use doorward::event::checkpoint::{Claims, PublicKey, Signer, verify};
-use doorward::store::Report;
+use doorward::store::{Expected, Report, Store};
+use doorward::witness::{Finding, WitnessNotes};
 
 use crate::cli::{Context, Outcome, print_line, progress};
 
@@ -23,6 +25,10 @@ pub(super) struct Args {
     /// it the one of this door's own key file.
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     public_key: Option<PathBuf>,
+    /// A file of doorward witness, from another machine: every event that it heard must be there as it
+    /// was heard.
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
 }
 
 impl Args {
@@ -35,16 +41,28 @@ impl Args {
         };
         let head = claims.as_ref().map(Claims::head);
         let bar = progress(usize::try_from(store.head()?.seq)?, "events")?;
-        let report = store.verify_with(head.as_ref(), |events| {
+        let mut report = store.verify_with(head.as_ref(), expected(&config), |events| {
             if events % STEP == 0 {
                 bar.set_position(events);
             }
         })?;
         bar.finish_and_clear();
+        let witnessed = match &self.witness {
+            None => None,
+            Some(file) => Some(witness(&store, file, &config, &mut report)?),
+        };
         if context.json {
-            context.print_json(&report)?;
+            let mut json = serde_json::to_value(&report)?;
+            if let Some(witnessed) = &witnessed {
+                json["witnessed"] = witnessed.compared.into();
+                json["witness_findings"] = serde_json::to_value(&witnessed.told)?;
+            }
+            context.print_json(&json)?;
         } else {
             print(&report, claims.as_ref())?;
+            if let Some(witnessed) = &witnessed {
+                witnessed.print(&report)?;
+            }
         }
         let findings = u64::try_from(report.findings.len())? + report.more;
         ensure!(
@@ -64,7 +82,10 @@ impl Args {
             Some(path) => {
                 PublicKey::from_pem(&read(path)?).with_context(|| path.display().to_string())?
             }
-            None => signer(config)?.public_key().clone(),
+            None => {
+                let key = config.audit.key_path(&config.store.path);
+                known_key(&key)?.context("this door has no key yet, so no checkpoint is its own")?
+            }
         };
         let claims = verify(&key, &token)?;
         let source = config.source();
@@ -78,11 +99,68 @@ impl Args {
     }
 }
 
+/// Which checkpoints must be there.
+fn expected(config: &Config) -> Expected {
+    let minutes = u64::from(config.audit.checkpoint_every_min);
+    // One from elsewhere was made before the door signed anything.
+    let is_own = config.audit.key_file.is_none();
+    Expected {
+        has_key: is_own && minutes > 0 && config.audit.key_path(&config.store.path).exists(),
+        every: (minutes > 0).then(|| Duration::from_secs(minutes * 60)),
+    }
+}
+
+/// What a witness had to say.
+struct Witnessed {
+    /// Statements that could be compared.
+    compared: u64,
+    /// What it found itself.
+    told: Vec<Finding>,
+}
+
+fn witness(
+    store: &Store,
+    file: &Path,
+    config: &Config,
+    report: &mut Report,
+) -> anyhow::Result<Witnessed> {
+    let notes = WitnessNotes::read(file)?;
+    let door = config.source();
+    let statements = notes.statements(&door)?;
+    ensure!(
+        !statements.is_empty(),
+        "the witness file {} knows nothing of {door}",
+        file.display()
+    );
+    Ok(Witnessed {
+        compared: store.compare(&statements, report)?,
+        told: notes.findings(&door)?,
+    })
+}
+
+impl Witnessed {
+    fn print(&self, report: &Report) -> anyhow::Result<()> {
+        for finding in &self.told {
+            print_line(&format!(
+                "the witness told: {}: {}",
+                finding.finding.as_str(),
+                finding.detail
+            ))?;
+        }
+        let met = if report.is_whole() { ": all are met" } else { "" };
+        print_line(&format!(
+            "compared with {} statements that the witness heard{met}",
+            self.compared
+        ))
+    }
+}
+
 /// Signs, queues and prints a fresh checkpoint.
 pub(super) fn checkpoint(context: &Context) -> anyhow::Result<Outcome> {
     let config = context.config()?;
     let mut store = context.store(&config)?;
-    let checkpoint = store.checkpoint(Timestamp::now(), &signer(&config)?)?;
+    let signer = signer(&mut store, &config)?;
+    let checkpoint = store.checkpoint(Timestamp::now(), &signer)?;
     if context.json {
         context.print_json(
             &serde_json::json!({"token": checkpoint.token, "claims": checkpoint.claims}),
@@ -96,7 +174,12 @@ pub(super) fn checkpoint(context: &Context) -> anyhow::Result<Outcome> {
 /// Prints the public key.
 pub(super) fn key(context: &Context) -> anyhow::Result<Outcome> {
     let config = context.config()?;
-    let pem = signer(&config)?.public_key().to_pem();
+    let path = config.audit.key_path(&config.store.path);
+    let key = match known_key(&path)? {
+        Some(key) => key,
+        None => signer(&mut context.store(&config)?, &config)?.public_key().clone(),
+    };
+    let pem = key.to_pem();
     if context.json {
         context.print_json(&serde_json::json!({"public_key": pem}))?;
     } else {
@@ -105,10 +188,10 @@ pub(super) fn key(context: &Context) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn signer(config: &Config) -> anyhow::Result<Signer> {
+fn signer(store: &mut Store, config: &Config) -> anyhow::Result<Signer> {
     let path = config.audit.key_path(&config.store.path);
     crate::cli::refuse_foreign_root(&path)?;
-    Ok(open_signer(&path, config.source())?)
+    Ok(signer_of(store, &path, config.source(), Timestamp::now())?)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -41,7 +41,7 @@ impl Args {
         store: &Store,
     ) -> anyhow::Result<Outcome> {
         let person = store.person(&self.name)?;
-        let policy = config.policy(store.rules()?);
+        let policy = config.policy(store.rules()?)?;
         let at = match &self.at {
             Some(text) => parse(text, &policy.zone)?,
             None => Timestamp::now(),

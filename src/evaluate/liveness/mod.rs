@@ -45,7 +45,7 @@ pub struct Judged {
     pub observations: usize,
     /// What it was taken for.
     pub verdict: Verdict,
-    /// The network's fused score at the verdict, 0..1; nothing without one.
+    /// The network's mean log-odds at the verdict, -6..6; nothing without one.
     pub score: Option<f32>,
     /// What gave a picture away.
     pub cue: Option<SpoofCue>,

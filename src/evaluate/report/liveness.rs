@@ -40,7 +40,7 @@ pub fn liveness_page(report: &LivenessReport) -> Result<String, ReportError> {
         }
         @for species in &report.attacks {
             (figure(&format!("The network's score at the verdict, {}", species.name), &["live faces", &species.name],
-                histogram(&[("", &live_scores), ("", &scores(&species.presentations))], 0.0..1.0, 25, "score", None)?))
+                histogram(&[("", &live_scores), ("", &scores(&species.presentations))], -6.0..6.0, 24, "score", None)?))
         }
     };
     Ok(page("Live faces and pictures of faces", &body))

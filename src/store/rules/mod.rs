@@ -8,6 +8,7 @@ mod check;
 mod describe;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -20,6 +21,7 @@ pub use describe::{
 };
 
 use super::events::append;
+use super::health::look_at;
 use super::{Store, StoreError};
 use crate::access::rules::{Group, Holiday, Rules, Schedule};
 use crate::clock::Timestamp;
@@ -35,6 +37,18 @@ pub enum Apply {
     Yes,
     /// It is checked and described, and nothing is written.
     DryRun,
+}
+
+/// The rules in a database that is only looked at: it is neither made nor migrated. `None` where there
+/// is none yet.
+///
+/// # Errors
+/// When it cannot be read, or is of an older version.
+pub fn rules_in(path: &Path) -> Result<Option<Rules>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    read_rules(&look_at(path)?).map(Some)
 }
 
 impl Store {
