@@ -54,4 +54,3 @@ mod tls;
 mod trouble;
 mod vision;
 mod witness;
-mod year;

@@ -135,7 +135,7 @@ fn a_number_that_is_used_twice_is_a_fork_and_the_first_counts() {
     file.hear(&door.opened());
     let second = door.head;
     // The last one is cut, and another one made in its place.
-    let other = door.numbered(2, first.hash, Event::DoorClosed);
+    let other = door.numbered(2, first.hash, Event::DoorClosed { open_ms: None });
     assert_eq!(file.hear(&other), ["fork"]);
     assert_eq!(file.hear(&other), FINE, "told once");
     assert_eq!(file.notes.statements(DOOR).unwrap(), [first, second]);
@@ -176,7 +176,7 @@ fn a_record_that_begins_anew_is_a_rewind_and_so_is_a_restored_one() {
     }
     file.overdue();
     assert_eq!(file.hear(&events[1]), FINE, "only late");
-    let anew = door.numbered(1, ChainHash::default(), Event::DoorClosed);
+    let anew = door.numbered(1, ChainHash::default(), Event::DoorClosed { open_ms: None });
     assert_eq!(file.hear(&anew)[0], "rewind");
 
     let (mut door, mut file) = (Teller::new(), File::new());

@@ -24,7 +24,7 @@ pub(super) fn open(
     }
     match &settings.credentials {
         Some((username, Some(password))) => {
-            options.set_credentials(username.clone(), password.clone());
+            options.set_credentials(username.clone(), password.reveal().to_owned());
         }
         Some((username, None)) => {
             options.set_username(username.clone());
