@@ -1,7 +1,7 @@
 //! `doorward`: a door that opens for the right face and tells the truth about it.
 //!
 //! Data flows one way: [`camera`] ▸ [`vision`] ▸ [`presentation`] (with [`gallery`]) ▸
-//! [`access`] ▸ [`door`] ▸ [`store`] ▸ relay and [`mqtt`]. [`service`] wires it up.
+//! [`guard`] (with [`access`] and [`door`]) ▸ [`store`] ▸ relay and [`mqtt`]. [`service`] wires it up.
 //!
 //! What is decided without I/O is the crate [`doorward_core`]'s; its modules have their places here too.
 //!

@@ -10,7 +10,7 @@
 //! without a face opens nothing and tells nothing, so there is nothing to guess.
 //!
 //! A grant may still fail (storage, interlock): what follows from somebody's being inside begins
-//! only when the keeper says that they [`entered`](Desk::entered).
+//! only when the guard says that they [`entered`](Desk::entered).
 
 use jiff::{SignedDuration, Timestamp};
 
