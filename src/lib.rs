@@ -1,7 +1,7 @@
 //! `doorward`: a door that opens for the right face and tells the truth about it.
 //!
 //! Data flows one way: [`camera`] ▸ [`vision`] ▸ [`presentation`] (with [`gallery`]) ▸
-//! [`access`] ▸ [`door`] ▸ [`store`] ▸ relay and [`mqtt`]. [`service`] wires it up.
+//! [`guard`] (with [`access`] and [`door`]) ▸ [`store`] ▸ relay and [`mqtt`]. [`service`] wires it up.
 //!
 //! What is decided without I/O is the crate [`doorward_core`]'s; its modules have their places here too.
 //!
@@ -33,8 +33,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub use doorward_core::{
-    access, command, conditions, door, event, gallery, guard, indication, presentation,
-    recognition,
+    access, command, conditions, door, event, gallery, guard, indication, presentation, recognition,
 };
 
 pub mod audit;

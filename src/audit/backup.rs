@@ -43,5 +43,7 @@ pub fn back_up(
 /// In words, when it did not.
 pub fn is_genuine(seals: &Seals, file: &Path, newest: &Path) -> Result<(), String> {
     let places: [PathBuf; 3] = [seal_of(file), seal_of(newest), seal_of(&previous(newest))];
-    seals.check(file, &places).map_err(|error| error.to_string())
+    seals
+        .check(file, &places)
+        .map_err(|error| error.to_string())
 }

@@ -13,11 +13,13 @@ use super::{BenchError, Spread};
 use crate::clock::{Clock, SystemClock, Tick, Timestamp};
 use crate::config::Config;
 use crate::event::PersonStatus;
+use crate::event::telemetry::CommitTimes;
 use crate::event::wire::Lock;
 use crate::gallery::Member;
 use crate::gpio::relay::{Relay, RelayError};
-use crate::presentation::{Claim, Identity, TrackId};
 use crate::guard::Input;
+use crate::presentation::{Claim, Identity, TrackId};
+use crate::service::commits::Commits;
 use crate::service::door::{Door, Parts, Ways};
 use crate::service::guard::Message;
 use crate::store::{NewTemplate, Store};
@@ -26,6 +28,15 @@ use crate::store::{NewTemplate, Store};
 const RELEASE: Duration = Duration::from_millis(1);
 /// Longest wait for one command.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Release {
+    /// From the claim to the relay command.
+    pub time: Spread,
+    /// What the newest commits took, those after the relay included.
+    pub commits: Option<CommitTimes>,
+}
 
 /// A relay that says when it was commanded.
 struct Stopwatch {
@@ -50,7 +61,7 @@ pub fn measure(
     folder: &Path,
     rounds: usize,
     mut progress: impl FnMut(),
-) -> Result<Spread, BenchError> {
+) -> Result<Release, BenchError> {
     let mut config = config.clone();
     config.relay.release_ms = u64::try_from(RELEASE.as_millis()).unwrap_or(1);
     config.contact = None;
@@ -73,6 +84,7 @@ pub fn measure(
         clock: Arc::clone(&clock),
         commands,
     });
+    let commits = Arc::new(Commits::default());
     let parts = Parts {
         store,
         relay,
@@ -80,7 +92,7 @@ pub fn measure(
         panel: None,
         snapshots: None,
         reload: None,
-        commits: Arc::default(),
+        commits: Arc::clone(&commits),
         committed: Box::new(|| {}),
         gallery: None,
         recovery: None,
@@ -120,5 +132,9 @@ pub fn measure(
         progress();
     }
     door.stop();
-    Ok(Spread::of(took))
+    let commits = commits.take();
+    Ok(Release {
+        time: Spread::of(took),
+        commits,
+    })
 }

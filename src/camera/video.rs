@@ -40,7 +40,9 @@ impl VideoSource {
             SourceKind::Gstreamer => {
                 let pipeline = config.pipeline.as_ref();
                 (
-                    pipeline.map(|pipeline| pipeline.secret().to_owned()).unwrap_or_default(),
+                    pipeline
+                        .map(|pipeline| pipeline.secret().to_owned())
+                        .unwrap_or_default(),
                     pipeline.map(ToString::to_string).unwrap_or_default(),
                     videoio::CAP_GSTREAMER,
                     "try the pipeline with gst-launch-1.0; it must end in an appsink that gets BGR",
@@ -49,7 +51,9 @@ impl VideoSource {
             SourceKind::Url => {
                 let address = config.url.as_ref();
                 (
-                    address.map(|address| address.secret().to_owned()).unwrap_or_default(),
+                    address
+                        .map(|address| address.secret().to_owned())
+                        .unwrap_or_default(),
                     address.map(ToString::to_string).unwrap_or_default(),
                     videoio::CAP_FFMPEG,
                     "check the address, the network and the credentials",
@@ -184,7 +188,8 @@ fn ask_for(mode: &Mode, capture: &mut VideoCapture) -> Result<(), opencv::Error>
 /// OpenCV's word: of a stream or a pipeline only its number, because the text may repeat what was to
 /// be opened.
 fn opencv_failed(source: SourceKind, shown: &str, error: &opencv::Error) -> CameraError {
-    let is_local = !matches!(source, SourceKind::Url | SourceKind::Gstreamer) && !shown.contains("://");
+    let is_local =
+        !matches!(source, SourceKind::Url | SourceKind::Gstreamer) && !shown.contains("://");
     CameraError::OpenCv {
         source_name: shown.to_owned(),
         error: if is_local {

@@ -40,7 +40,9 @@ fn name_of(accounts: &str, uid: u32) -> String {
     let of = |line: &str| {
         let mut fields = line.split(':');
         let (name, number) = (fields.next()?, fields.nth(1)?);
-        let is_shown = name.chars().all(|c| c.is_ascii_graphic() && !"()".contains(c));
+        let is_shown = name
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !"()".contains(c));
         (number.parse() == Ok(uid) && is_shown && !name.is_empty()).then(|| name.to_owned())
     };
     accounts

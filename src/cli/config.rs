@@ -54,15 +54,17 @@ fn check(context: &Context) -> anyhow::Result<()> {
     let path = &config.store.path;
     let warnings = match rules_in(path) {
         Ok(rules) => advice(&config, &rules.unwrap_or_default()),
-        Err(error) => vec![format!("the groups in {} were not looked at: {error}", path.display())],
+        Err(error) => vec![format!(
+            "the groups in {} were not looked at: {error}",
+            path.display()
+        )],
     };
     if context.json {
         let file = &context.config_path;
-        return context
-            .print_json(&serde_json::json!({
-                "ok": true, "file": file, "warnings": warnings,
-                "time_zone": zone, "zone_database": zones.to_string(),
-            }));
+        return context.print_json(&serde_json::json!({
+            "ok": true, "file": file, "warnings": warnings,
+            "time_zone": zone, "zone_database": zones.to_string(),
+        }));
     }
     let broker = match &config.mqtt {
         Some(mqtt) => format!("broker {}", mqtt.url),

@@ -123,12 +123,7 @@ fn backup(context: &Context, config: &Config, file: Option<PathBuf>) -> anyhow::
     ))
 }
 
-fn restore(
-    context: &Context,
-    config: &Config,
-    file: &Path,
-    unsealed: bool,
-) -> anyhow::Result<()> {
+fn restore(context: &Context, config: &Config, file: &Path, unsealed: bool) -> anyhow::Result<()> {
     must_exist(file)?;
     let path = &config.store.path;
     let is_sound = health::check(file, Depth::Quick).is_ok_and(|findings| findings.is_empty());

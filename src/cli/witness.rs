@@ -120,7 +120,9 @@ impl Args {
             client_id: self.broker.client_id,
             session_expiry_s: self.keep_days * 86_400,
             patience: Duration::from_secs(self.patience.into()),
-            until_idle: self.until_idle.map(|seconds| Duration::from_secs(seconds.into())),
+            until_idle: self
+                .until_idle
+                .map(|seconds| Duration::from_secs(seconds.into())),
         };
         // A reader that left must not end the witness.
         let found = listen(&config, &self.file, &plan, |news| {
@@ -211,13 +213,21 @@ fn print(door: &DoorNotes) -> anyhow::Result<()> {
         checkpoints,
         ..
     } = door;
-    let key = if door.has_key { "" } else { ", not verified: no key" };
+    let key = if door.has_key {
+        ""
+    } else {
+        ", not verified: no key"
+    };
     print_line(&format!(
         "{}: {events} events, {first} to {}, newest {}; {checkpoints} checkpoints{key}",
         door.door, newest.seq, newest.hash
     ))?;
     for finding in &door.findings {
-        print_line(&format!("  {}: {}", finding.finding.as_str(), finding.detail))?;
+        print_line(&format!(
+            "  {}: {}",
+            finding.finding.as_str(),
+            finding.detail
+        ))?;
     }
     Ok(())
 }

@@ -82,7 +82,9 @@ pub fn told(address: &str) -> String {
     if rest.contains('@') {
         return format!("{scheme}{HIDDEN}");
     }
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
     if !is_host(host) {
         return format!("{scheme}{HIDDEN}");
     }
@@ -128,7 +130,10 @@ fn told_of_pipeline(pipeline: &str) -> String {
 fn addresses(pipeline: &str) -> impl Iterator<Item = &str> {
     let after = |name: &'static str| {
         pipeline.match_indices(name).filter_map(move |(at, _)| {
-            let begins = pipeline[..at].chars().next_back().is_none_or(char::is_whitespace);
+            let begins = pipeline[..at]
+                .chars()
+                .next_back()
+                .is_none_or(char::is_whitespace);
             let value = pipeline[at + name.len()..].trim_start().strip_prefix('=')?;
             let value = value.trim_start();
             let value = match value.strip_prefix(['"', '\'']) {
@@ -152,10 +157,16 @@ fn is_host(text: &str) -> bool {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),
     };
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let is_host = inner.map_or_else(
         || host.is_empty() || is_name(host, ".-_"),
-        |inner| inner.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)),
+        |inner| {
+            inner
+                .chars()
+                .all(|c| c.is_ascii_hexdigit() || ":.".contains(c))
+        },
     );
     is_host && port.is_none_or(|port| port.chars().all(|c| c.is_ascii_digit()))
 }
@@ -176,10 +187,22 @@ mod tests {
     fn of_an_address_host_and_path_are_told() {
         for (address, expected) in [
             ("rtsp://admin:secret@10.0.0.9/live", "rtsp://10.0.0.9/live"),
-            ("rtsp://10.0.0.9:554/Streaming/Channels/101", "rtsp://10.0.0.9:554/Streaming/Channels/101"),
-            ("rtsp://cam/user=admin&password=secret&channel=1", "rtsp://cam/…"),
-            ("rtsp://cam/user=admin_password=secret_stream=0.sdp", "rtsp://cam/…"),
-            ("http://cam/cgi-bin/snapshot.cgi?usr=admin&pwd=secret", "http://cam/cgi-bin/snapshot.cgi"),
+            (
+                "rtsp://10.0.0.9:554/Streaming/Channels/101",
+                "rtsp://10.0.0.9:554/Streaming/Channels/101",
+            ),
+            (
+                "rtsp://cam/user=admin&password=secret&channel=1",
+                "rtsp://cam/…",
+            ),
+            (
+                "rtsp://cam/user=admin_password=secret_stream=0.sdp",
+                "rtsp://cam/…",
+            ),
+            (
+                "http://cam/cgi-bin/snapshot.cgi?usr=admin&pwd=secret",
+                "http://cam/cgi-bin/snapshot.cgi",
+            ),
             ("rtsp://cam/11?x=1#secret", "rtsp://cam/11"),
             ("rtsp://cam/live#secret", "rtsp://cam/live"),
             ("rtsp://cam?secret", "rtsp://cam"),
@@ -211,11 +234,26 @@ mod tests {
                 "rtspsrc location=\"rtsp://admin:secret@cam/a?b\" user-id=admin user-pw=secret ! decodebin ! appsink",
                 "rtspsrc rtsp://cam/a",
             ),
-            ("rtspsrc user-pw = \"a secret ! word\" location = rtsp://cam/a ! appsink", "rtspsrc rtsp://cam/a"),
-            ("souphttpsrc extra-headers=\"h,Authorization=secret\" location='http://cam/mjpg' ! jpegdec", "souphttpsrc http://cam/mjpg"),
-            ("uridecodebin uri=rtsp://a:secret@cam/x ! appsink", "uridecodebin rtsp://cam/x"),
-            ("rtspsrc user-pw=x-location=rtsp://secret/ ! appsink", "rtspsrc"),
-            ("libcamerasrc ! video/x-raw,width=640 ! videoconvert ! appsink", "libcamerasrc"),
+            (
+                "rtspsrc user-pw = \"a secret ! word\" location = rtsp://cam/a ! appsink",
+                "rtspsrc rtsp://cam/a",
+            ),
+            (
+                "souphttpsrc extra-headers=\"h,Authorization=secret\" location='http://cam/mjpg' ! jpegdec",
+                "souphttpsrc http://cam/mjpg",
+            ),
+            (
+                "uridecodebin uri=rtsp://a:secret@cam/x ! appsink",
+                "uridecodebin rtsp://cam/x",
+            ),
+            (
+                "rtspsrc user-pw=x-location=rtsp://secret/ ! appsink",
+                "rtspsrc",
+            ),
+            (
+                "libcamerasrc ! video/x-raw,width=640 ! videoconvert ! appsink",
+                "libcamerasrc",
+            ),
             ("user-pw=secret", "…"),
         ] {
             assert_eq!(Pipeline::from(pipeline).to_string(), expected);

@@ -194,7 +194,11 @@ impl std::fmt::Display for Zones {
             }
             Origin::System(path) => {
                 let other = other("the program");
-                write!(f, "the zone database {version} in {} ({other})", path.display())
+                write!(
+                    f,
+                    "the zone database {version} in {} ({other})",
+                    path.display()
+                )
             }
         }
     }

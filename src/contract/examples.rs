@@ -11,7 +11,9 @@ use crate::command::token::{self, Claims};
 use crate::command::{Command, ModeWord};
 use crate::event::chain::{ChainHash, Head, Link};
 use crate::event::checkpoint::Signer;
-use crate::event::telemetry::{CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use crate::event::telemetry::{
+    CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes,
+};
 use crate::event::wire::{DoorSummary, Lock, QosPolicy, Wire};
 use crate::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,

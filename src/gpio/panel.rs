@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::GpioError;
-use crate::indication::{Display, Indication, STEP};
 use super::output::{Output, Outputs};
 use crate::clock::Clock;
+use crate::indication::{Display, Indication, STEP};
 
 /// Lights and sounder; all off when dropped. (The second relay belongs to [`super::latch`].)
 #[derive(Debug)]

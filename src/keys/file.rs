@@ -34,7 +34,11 @@ pub fn read(path: &Path) -> Result<KeyFile> {
     let mode = metadata.permissions().mode() & 0o7777;
     // What systemd hands to a service (LoadCredential=) is root's, and readable by the service's group.
     let is_handed = metadata.uid() == 0 && std::fs::metadata("/proc/self")?.uid() != 0;
-    let forbidden = if is_handed { OTHERS & !GROUP_READS } else { OTHERS };
+    let forbidden = if is_handed {
+        OTHERS & !GROUP_READS
+    } else {
+        OTHERS
+    };
     if mode & forbidden != 0 {
         return Ok(KeyFile::Exposed(mode));
     }

@@ -33,7 +33,10 @@ mod tests {
     #[test]
     fn a_password_is_not_shown() {
         let password = Password::new("pa55w0rd");
-        assert_eq!(format!("{password:?} {:?}", Some(&password)), "Password(*) Some(Password(*))");
+        assert_eq!(
+            format!("{password:?} {:?}", Some(&password)),
+            "Password(*) Some(Password(*))"
+        );
         assert_eq!(password.reveal(), "pa55w0rd");
     }
 }

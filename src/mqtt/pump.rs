@@ -19,8 +19,8 @@ use super::failure::{self, Failure, LinkError};
 use super::lives::Lives;
 use super::network::Network;
 use super::settings::{MqttError, PumpConfig};
-pub use crate::command::Incoming;
 use crate::clock::{Clock, Tick};
+pub use crate::command::Incoming;
 use crate::event::wire::Qos;
 
 /// A connection that lived this long was a good one: the next failure starts a new series.

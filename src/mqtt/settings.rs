@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::password::Password;
 use super::credentials::Credentials;
+use super::password::Password;
 use super::tls::{Tls, TlsFileError};
 use crate::certs::pem::FileError;
 use crate::config::{Config, MqttConfig, Protocol, ResendDup};

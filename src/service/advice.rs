@@ -62,8 +62,14 @@ mod tests {
         let [remark] = &said[..] else {
             panic!("{said:?}");
         };
-        assert!(remark.contains("at front: \"entrance\", \"everyone\". One RGB"), "{remark}");
-        assert!(remark.contains("groups set \"entrance\" --pin on"), "{remark}");
+        assert!(
+            remark.contains("at front: \"entrance\", \"everyone\". One RGB"),
+            "{remark}"
+        );
+        assert!(
+            remark.contains("groups set \"entrance\" --pin on"),
+            "{remark}"
+        );
     }
 
     #[test]

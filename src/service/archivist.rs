@@ -1,7 +1,7 @@
 //! The archivist signs how far the record goes, and lets old events go.
 //!
-//! Called by the caretaker, and once more when the service ends; never by the keeper, whose relay
-//! must not wait for either. Flows in: time. Flows out: checkpoints for the broker, and a shorter
+//! Called by the caretaker, and once more when the service ends; never by the journal, on
+//! whose commits people at the door wait. Flows in: time. Flows out: checkpoints for the broker, and a shorter
 //! record.
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 
 /// How often old events are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Events deleted in one transaction: the keeper may have to wait for it.
+/// Events deleted in one transaction: the journal may have to wait for it.
 const PRUNE_AT_ONCE: usize = 500;
 
 /// Why the archivist could not do its work.
@@ -60,7 +60,11 @@ impl Archivist {
     ///
     /// # Errors
     /// When the key cannot be used.
-    pub(super) fn signer(&self, store: &mut Store, now: Timestamp) -> Result<Signer, ArchivistError> {
+    pub(super) fn signer(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+    ) -> Result<Signer, ArchivistError> {
         Ok(signer_of(store, &self.key, self.issuer.clone(), now)?)
     }
 

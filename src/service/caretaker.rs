@@ -203,7 +203,9 @@ impl Caretaker {
         let mut store = Store::open(&self.database, None)?;
         let signer = self.archivist.signer(&mut store, self.clock.now())?;
         let now = self.clock.now();
-        Ok(back_up(&store, &self.backup, &signer, now, |_| self.go_on())?)
+        Ok(back_up(&store, &self.backup, &signer, now, |_| {
+            self.go_on()
+        })?)
     }
 
     fn go_on(&self) -> ControlFlow<()> {

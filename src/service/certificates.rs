@@ -1,6 +1,6 @@
 //! The alarm of the certificates: one that must be renewed, or a file that cannot be read again.
 //!
-//! Decides what is news; whoever calls it tells the keeper. An alarm about a date needs a clock
+//! Decides what is news; whoever calls it tells the guard. An alarm about a date needs a clock
 //! that is to be trusted: without one, what was found with one stands.
 
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ type Key = (CertRole, Option<PathBuf>, String, Stage);
 /// What was told last: complaints and trouble with files.
 type Told = (Vec<Key>, Option<String>);
 
-/// What the keeper is to be told.
+/// What the guard is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// This is wrong.

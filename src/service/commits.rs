@@ -61,6 +61,9 @@ mod tests {
             commits.note(Duration::from_micros(1_234));
         }
         let taken = commits.take();
-        assert_eq!(taken.map(|taken| (taken.commits, taken.p50_ms)), Some((1_000, 1.23)));
+        assert_eq!(
+            taken.map(|taken| (taken.commits, taken.p50_ms)),
+            Some((1_000, 1.23))
+        );
     }
 }

@@ -16,8 +16,8 @@ use crate::clock::{Clock, Moment, Tick};
 use crate::conditions::Source;
 use crate::config::{Config, OutboxConfig};
 use crate::event::wire::Wire;
-use crate::guard::Input;
 use crate::event::{Alarm, Class, DropReason};
+use crate::guard::Input;
 use crate::store::outbox::{LevelNews, LevelWatch, Limits, Swept};
 use crate::store::{Store, StoreError};
 

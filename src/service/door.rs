@@ -130,15 +130,19 @@ impl Door {
         let guard = Guard::new(config.guard_settings(), policy, left, &moment);
 
         let to_guard = inbox.clone();
-        let (latch, latch_thread) =
-            Latch::spawn(parts.relay, parts.second, Arc::clone(clock), move |report| {
+        let (latch, latch_thread) = Latch::spawn(
+            parts.relay,
+            parts.second,
+            Arc::clone(clock),
+            move |report| {
                 // The guard only goes away when the service ends.
                 let _ = to_guard.send(report.into());
-            })
-            .map_err(|source| ServiceError::System {
-                what: "the latch",
-                source,
-            })?;
+            },
+        )
+        .map_err(|source| ServiceError::System {
+            what: "the latch",
+            source,
+        })?;
         let signs = Signs {
             latch: latch.beats(),
             ..Signs::default()
@@ -213,6 +217,13 @@ impl Door {
             ended,
         };
         Ok((door, signs))
+    }
+
+    /// Whether the thread that owns the relay is gone. It has secured the door then, and nobody can
+    /// release it any more.
+    #[must_use]
+    pub fn latch_is_gone(&self) -> bool {
+        self.latch_thread.is_finished()
     }
 
     /// The door is secured at once, and nothing new is decided.

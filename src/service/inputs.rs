@@ -17,10 +17,10 @@ use crate::conditions::Source;
 use crate::config::{Config, InputWiring};
 use crate::event::{Alarm, Contact};
 use crate::gpio::debounce::Debounce;
-use crate::guard::Input;
 use crate::gpio::input;
 use crate::gpio::keypad::{self, watch_keypad};
 use crate::gpio::watch::watch_input;
+use crate::guard::Input;
 
 /// What the listening threads share.
 pub(super) struct Listening<'a> {
@@ -49,9 +49,7 @@ impl Listening<'_> {
             )?;
         }
         if let Some(rex) = &self.config.rex {
-            self.input("rex", &rex.wiring(), None, |pressed| Input::Rex {
-                pressed,
-            })?;
+            self.input("rex", &rex.wiring(), None, |pressed| Input::Rex { pressed })?;
         }
         self.keypad()
     }

@@ -64,12 +64,12 @@ use archivist::Archivist;
 use caretaker::Caretaker;
 use certificates::Certificates;
 use dispatcher::Dispatcher;
-use inputs::Listening;
 use door::{Door, Parts, Ways};
 use guard::{Errand, Message};
+use inputs::Listening;
 use mailbox::Mailbox;
-pub use signals::Signals;
 use reader::Ask;
+pub use signals::Signals;
 use snapshots::Snapshots;
 use systemd::Status;
 use telemetry::Gauges;
@@ -78,6 +78,9 @@ use watcher::Watcher;
 
 /// How long the broker may take to hear the last events when the service ends; systemd waits 15 s.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How often it is looked at whether the latch is still there.
+const LATCH_LOOK: Duration = Duration::from_millis(500);
 
 /// Why the service did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +181,10 @@ fn guard(config: &Config, relay: Box<dyn Relay>, signals: Signals) -> Result<End
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::from_config(&config.clock));
     let zones = Zones::newest();
     let zone = zones.site(config.access.time_zone.as_deref())?;
-    tracing::info!(zone = zone.iana_name().unwrap_or("without a name"), "times of day by {zones}");
+    tracing::info!(
+        zone = zone.iana_name().unwrap_or("without a name"),
+        "times of day by {zones}"
+    );
     let newest = config.store.backup_path();
     // A key that cannot be used is told of when something is to be signed.
     let key = known_key(&config.audit.key_path(&config.store.path)).unwrap_or_default();
@@ -371,6 +377,7 @@ async fn supervise(
     let ended = tokio::select! {
         never = watchdog.watch() => match never {},
         () = signals.ended() => Ok(Ending::Signal),
+        () = latch_dies(&door) => Err(ServiceError::Panicked("latch")),
         notice = noticed.recv() => match notice {
             Some(Notice::SourceEnded) => Ok(Ending::SourceEnded),
             Some(Notice::Died(thread, error)) => Err(error.unwrap_or(ServiceError::Panicked(thread))),
@@ -400,6 +407,13 @@ async fn supervise(
     }
     tracing::info!("stopped; the relay is secured");
     ended
+}
+
+/// Until the thread that owns the relay is gone, which only a panic of it brings about.
+async fn latch_dies(door: &Door) {
+    while !door.latch_is_gone() {
+        tokio::time::sleep(LATCH_LOOK).await;
+    }
 }
 
 /// Starts the caretaker; it ends when what this returns is dropped. Like the camera's, its

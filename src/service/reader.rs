@@ -16,8 +16,8 @@ use super::guard::Message;
 use crate::beat::Beat;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::guard::{Facts, Input, Undelivered};
 use crate::gallery::{GalleryChange, GalleryPerson};
+use crate::guard::{Facts, Input, Undelivered};
 use crate::store::{Site, Store, StoreError};
 
 /// How often it looks: a change by the command line counts within a second.

@@ -91,7 +91,9 @@ impl Unwell {
         match self {
             Unwell::Latch => "the latch, which owns the relay, does not answer",
             Unwell::Guard => "the thread that decides makes no rounds",
-            Unwell::Disk => "the journal waits for the database's disk, which has not answered for longer than [store] stuck_s",
+            Unwell::Disk => {
+                "the journal waits for the database's disk, which has not answered for longer than [store] stuck_s"
+            }
             Unwell::Vision => "no frame is decided on",
         }
     }

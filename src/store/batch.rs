@@ -17,7 +17,11 @@ impl Store {
     ///
     /// # Errors
     /// When nothing of it could be written.
-    pub fn commit(&mut self, door: &str, batch: &Batch) -> Result<Vec<(EntryId, Outcome)>, StoreError> {
+    pub fn commit(
+        &mut self,
+        door: &str,
+        batch: &Batch,
+    ) -> Result<Vec<(EntryId, Outcome)>, StoreError> {
         let stamp = self.stamp.clone();
         let mut tx = self.write()?;
         let mut outcomes = Vec::with_capacity(batch.entries.len());
@@ -73,12 +77,7 @@ fn is_there_already(error: &rusqlite::Error) -> bool {
     code.is_some_and(|code| unique.contains(&code))
 }
 
-fn write(
-    conn: &Connection,
-    stamp: &Stamp,
-    door: &str,
-    entry: &Entry,
-) -> Result<bool, StoreError> {
+fn write(conn: &Connection, stamp: &Stamp, door: &str, entry: &Entry) -> Result<bool, StoreError> {
     if let Some(base) = entry.base
         && rules::revision(conn)? != base
     {

@@ -39,12 +39,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+pub use crate::guard::ModeOrder;
 pub use checkpoints::Checkpoint;
 pub use conditions::Condition;
 pub use error::StoreError;
 pub use events::EventFilter;
 pub use lock::InstanceLock;
-pub use crate::guard::ModeOrder;
 pub use persons::Person;
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
@@ -61,8 +61,9 @@ use crate::event::wire::Wire;
 use health::FileIdentity;
 
 /// How long a process waits for the other one's transaction. The longest write is an
-/// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it; and the keeper,
-/// which may have to wait for it, must not be late to secure the relay.
+/// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it. In the service the journal
+/// waits for it; the relay waits for nobody, and people at the door no longer than
+/// `[store] patience_ms`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Migrations embedded from `migrations/`; only ever added, never edited.

@@ -284,10 +284,12 @@ impl Store {
             compared += 1;
             match contradiction(&tx, witnessed)? {
                 None => {}
-                Some(Finding::Rewritten { checkpoint, found }) => report.add(Finding::NotAsWitnessed {
-                    witnessed: checkpoint,
-                    found,
-                }),
+                Some(Finding::Rewritten { checkpoint, found }) => {
+                    report.add(Finding::NotAsWitnessed {
+                        witnessed: checkpoint,
+                        found,
+                    })
+                }
                 Some(cut) => report.add(cut),
             }
         }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{
-    DynamicImage, GenericImageView as _, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+    DynamicImage, GenericImageView as _, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb,
+    RgbImage,
 };
 use opencv::core::{Mat, MatTraitConst as _, MatTraitConstManual as _, MatTraitManual as _};
 use zune_core::bytestream::ZCursor;
@@ -219,7 +220,14 @@ pub fn at_most(frame: Mat, pixels: f64) -> Result<Mat, VisionError> {
     let side = |side: f64| ((side * scale) as i32).max(1);
     let size = opencv::core::Size::new(side(width), side(height));
     let mut small = Mat::default();
-    opencv::imgproc::resize(&frame, &mut small, size, 0.0, 0.0, opencv::imgproc::INTER_AREA)?;
+    opencv::imgproc::resize(
+        &frame,
+        &mut small,
+        size,
+        0.0,
+        0.0,
+        opencv::imgproc::INTER_AREA,
+    )?;
     Ok(small)
 }
 

@@ -156,7 +156,10 @@ mod tests {
         for recorded in examples() {
             let payload = wire.publication(&recorded).unwrap().payload;
             let heard = HeardEvent::read("t", &payload).unwrap();
-            assert_eq!((heard.seq(), heard.chainhash), (recorded.seq, recorded.hash));
+            assert_eq!(
+                (heard.seq(), heard.chainhash),
+                (recorded.seq, recorded.hash)
+            );
             assert!(heard.is_after(previous), "{:?}", recorded.event);
             assert!(!heard.is_after(ChainHash([4; 32])), "{:?}", recorded.event);
             previous = recorded.hash;
@@ -165,12 +168,10 @@ mod tests {
 
     #[test]
     fn what_is_no_statement_is_refused_in_words() {
-        for (payload, expected) in [
-            ("", "EOF"),
-            ("[]", "invalid"),
-            (r#"{"id":"x"}"#, "UUID"),
-        ] {
-            let told = HeardEvent::read("a/b", payload.as_bytes()).unwrap_err().to_string();
+        for (payload, expected) in [("", "EOF"), ("[]", "invalid"), (r#"{"id":"x"}"#, "UUID")] {
+            let told = HeardEvent::read("a/b", payload.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(told.contains("a/b") && told.contains(expected), "{told}");
         }
         for token in ["", "a.b", "a.?.c", "a.e30.c", "a.b.c.d"] {

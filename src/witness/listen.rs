@@ -222,7 +222,9 @@ async fn session(
                 let end = ENDS.iter().find_map(|end| topic.strip_suffix(end));
                 if let Some(base) = end {
                     match notes.hear(base, &topic, payload, Timestamp::now())? {
-                        Taken::Noted(found) => found.into_iter().map(News::Found).for_each(&mut *news),
+                        Taken::Noted(found) => {
+                            found.into_iter().map(News::Found).for_each(&mut *news)
+                        }
                         Taken::Unheard(why) => news(News::Ignored(why.to_string())),
                     }
                 }

@@ -159,7 +159,10 @@ impl WitnessNotes {
         Ok(DoorNotes {
             events,
             first,
-            newest: self.newest(&door)?.map(|(head, _)| head).unwrap_or_default(),
+            newest: self
+                .newest(&door)?
+                .map(|(head, _)| head)
+                .unwrap_or_default(),
             checkpoints,
             has_key: self.key_of(&door)?.is_some(),
             findings: self.findings(&door)?,
@@ -172,9 +175,9 @@ impl WitnessNotes {
     /// # Errors
     /// When it cannot be read.
     pub fn findings(&self, door: &str) -> Result<Vec<Finding>, NotesError> {
-        let mut statement = self.conn.prepare(
-            "SELECT finding, seq, detail FROM findings WHERE door = ? ORDER BY n",
-        )?;
+        let mut statement = self
+            .conn
+            .prepare("SELECT finding, seq, detail FROM findings WHERE door = ? ORDER BY n")?;
         let rows = statement.query_map([door], |row| {
             let word: String = row.get(0)?;
             Ok(FindingKind::of(&word).map(|finding| Finding {

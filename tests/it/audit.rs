@@ -506,13 +506,21 @@ fn events_that_a_running_service_would_have_signed_by_now_are_found_unsigned() {
         (output.status.code(), json["findings"].clone())
     };
     let (code, findings) = verified();
-    assert_eq!((code, &findings[0]["finding"]), (Some(1), &"unsigned".into()));
+    assert_eq!(
+        (code, &findings[0]["finding"]),
+        (Some(1), &"unsigned".into())
+    );
     assert_eq!(findings[0]["from"], 1);
     // Where none are made, none is missing.
     door.configure("[audit]\ncheckpoint_every_min = 0\n");
     assert_eq!(verified().0, Some(0));
     door.configure("");
-    store.checkpoint(at(1), &open_signer(&door.path("door.db.key"), "/doorward/home/front".into()).unwrap()).unwrap();
+    store
+        .checkpoint(
+            at(1),
+            &open_signer(&door.path("door.db.key"), "/doorward/home/front".into()).unwrap(),
+        )
+        .unwrap();
     assert_eq!(verified().0, Some(0));
 }
 
@@ -542,8 +550,14 @@ fn an_author_is_whose_login_session_it_is() {
     if !rustix::process::geteuid().is_root() || loginuid.trim() != u32::MAX.to_string() {
         return;
     }
-    assert_eq!(add("echo 1 > /proc/self/loginuid", "two"), "cli:root (login: daemon)");
-    assert_eq!(add("echo 54321 > /proc/self/loginuid", "three"), "cli:root (login: user 54321)");
+    assert_eq!(
+        add("echo 1 > /proc/self/loginuid", "two"),
+        "cli:root (login: daemon)"
+    );
+    assert_eq!(
+        add("echo 54321 > /proc/self/loginuid", "three"),
+        "cli:root (login: user 54321)"
+    );
 }
 
 #[test]

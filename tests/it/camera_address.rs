@@ -30,7 +30,9 @@ fn sources() -> [(&'static str, String, String); 3] {
         ),
         (
             "gstreamer",
-            format!("rtspsrc location=rtsp://{host}/live user-id=admin user-pw='{SECRET} and more' ! decodebin ! appsink"),
+            format!(
+                "rtspsrc location=rtsp://{host}/live user-id=admin user-pw='{SECRET} and more' ! decodebin ! appsink"
+            ),
             format!("rtspsrc rtsp://{host}/live"),
         ),
     ]
@@ -61,7 +63,12 @@ fn nothing_that_is_told_of_a_camera_carries_its_password() {
         wait_for("the alarm", PATIENCE, || alarms().contains("camera_fault"));
         assert!(alarms().contains(&told), "{told}: {}", alarms());
 
-        let mut heard = watcher.messages().iter().map(|m| m.payload.clone()).collect::<Vec<_>>().join("\n");
+        let mut heard = watcher
+            .messages()
+            .iter()
+            .map(|m| m.payload.clone())
+            .collect::<Vec<_>>()
+            .join("\n");
         for verb in [
             &["events", "list"][..],
             &["events", "list", "--json"],
@@ -90,7 +97,9 @@ fn nothing_that_is_told_of_a_camera_carries_its_password() {
         // And what stays: the record, its log, whatever there is.
         for file in files(&door.path("")) {
             let bytes = std::fs::read(&file).unwrap();
-            let has = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+            let has = bytes
+                .windows(SECRET.len())
+                .any(|part| part == SECRET.as_bytes());
             assert_eq!(has, file == door.config(), "{}", file.display());
         }
     }
@@ -107,6 +116,9 @@ fn a_broker_that_is_refused_for_its_credentials_is_told_without_them() {
         let output = door.run(&["config", "check"]);
         assert_eq!(output.status.code(), Some(3));
         let said = stderr(&output);
-        assert!(!said.contains(SECRET) && said.contains("mqtt.url"), "{said}");
+        assert!(
+            !said.contains(SECRET) && said.contains("mqtt.url"),
+            "{said}"
+        );
     }
 }

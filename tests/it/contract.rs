@@ -8,7 +8,9 @@ use doorward::clock::Timestamp;
 use doorward::command::{self, result::CommandResult};
 use doorward::contract::acl::{self, Clients};
 use doorward::contract::{self, Carries, Direction, examples};
-use doorward::event::telemetry::{CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes};
+use doorward::event::telemetry::{
+    CommitTimes, DroppedTotal, OutboxGauge, StageTime, Telemetry, VisionTimes,
+};
 use doorward::event::wire::{DoorSummary, Lock, Publication};
 use doorward::event::{
     Alarm, Challenge, Challenged, Class, CommandRefusal, CommandVerb, Contact, Denied, DenyReason,

@@ -270,9 +270,16 @@ fn by_hand_a_foreign_backup_is_restored_only_by_a_word_of_its_own() {
     let refused = door.run(&["db", "restore", foreign]);
     assert_eq!(refused.status.code(), Some(1));
     let told = stderr(&refused);
-    assert!(told.contains("not sealed by this door; nothing was changed"), "{told}");
+    assert!(
+        told.contains("not sealed by this door; nothing was changed"),
+        "{told}"
+    );
     assert!(door.store().rules().unwrap().groups.contains_key("genuine"));
-    assert!(door.run(&["db", "restore", foreign, "--unsealed"]).status.success());
+    assert!(
+        door.run(&["db", "restore", foreign, "--unsealed"])
+            .status
+            .success()
+    );
     assert!(door.store().rules().unwrap().groups.contains_key("planted"));
     // A byte more or less is another file.
     let own = door.path("door.db.backup");

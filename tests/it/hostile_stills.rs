@@ -71,7 +71,10 @@ fn what_is_no_regular_file_is_not_read() {
 fn a_file_is_read_up_to_the_limit_and_no_further() {
     let door = Door::new("");
     let long = door.path("long.jpg");
-    std::fs::File::create(&long).unwrap().set_len(40 << 20).unwrap();
+    std::fs::File::create(&long)
+        .unwrap()
+        .set_len(40 << 20)
+        .unwrap();
     refused(&door, &long, "more than 33554432 bytes");
 }
 
@@ -126,9 +129,11 @@ fn a_picture_of_50_megapixels_is_taken() {
     let door = Door::new("");
     let file = door.path("phone.jpg");
     let pixels = vec![127; 8192 * 6144];
-    jpeg::JpegEncoder::new(std::io::BufWriter::new(std::fs::File::create(&file).unwrap()))
-        .write_image(&pixels, 8192, 6144, ExtendedColorType::L8)
-        .unwrap();
+    jpeg::JpegEncoder::new(std::io::BufWriter::new(
+        std::fs::File::create(&file).unwrap(),
+    ))
+    .write_image(&pixels, 8192, 6144, ExtendedColorType::L8)
+    .unwrap();
     let (output, _) = identify(&door, &file);
     let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("size limit"), "{said}");

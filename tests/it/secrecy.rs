@@ -42,7 +42,15 @@ fn every_file_that_the_command_line_makes_is_for_its_owner_alone() {
             &["groups", "set", "staff"],
             &["events", "checkpoint"],
             &["events", "export", "--csv", "--output", "events.csv"],
-            &["operators", "add", "ada", "--role", "view", "--generate", "."],
+            &[
+                "operators",
+                "add",
+                "ada",
+                "--role",
+                "view",
+                "--generate",
+                ".",
+            ],
             &["db", "backup"],
             &["db", "backup"],
             &["db", "restore", "door.db.backup"],
@@ -67,23 +75,36 @@ fn a_database_that_others_can_read_is_refused_by_every_verb_and_by_the_service()
     let door = Door::new("[access]\nsite_file = \"site.db\"\n");
     assert!(door.run(&["people", "list"]).status.success());
     open_to_others(&door.path("door.db"));
-    for verb in [&["people", "list"][..], &["events", "verify"], &["db", "info"], &["run"]] {
+    for verb in [
+        &["people", "list"][..],
+        &["events", "verify"],
+        &["db", "info"],
+        &["run"],
+    ] {
         let output = door.run(verb);
         assert_eq!(output.status.code(), Some(1), "{verb:?}");
         let told = stderr(&output);
-        assert!(told.contains("door.db can be used by others (mode 644)"), "{told}");
+        assert!(
+            told.contains("door.db can be used by others (mode 644)"),
+            "{told}"
+        );
     }
 }
 
 #[test]
 fn a_site_file_that_others_can_read_is_refused() {
-    let door = Door::new("[camera]\nsource = \"folder\"\npath = \".\"\n[access]\nsite_file = \"site.db\"\n");
+    let door = Door::new(
+        "[camera]\nsource = \"folder\"\npath = \".\"\n[access]\nsite_file = \"site.db\"\n",
+    );
     std::fs::write(door.path("site.db"), "").unwrap();
     open_to_others(&door.path("site.db"));
     let output = door.run(&["run"]);
     assert_eq!(output.status.code(), Some(1));
     let told = stderr(&output);
-    assert!(told.contains("site.db can be used by others (mode 644)"), "{told}");
+    assert!(
+        told.contains("site.db can be used by others (mode 644)"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -111,10 +132,19 @@ fn a_verb_that_reads_templates_leaves_no_core_dump() {
     let limits = format!("/proc/{}/limits", child.id());
     let limit = || {
         let text = std::fs::read_to_string(&limits).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with("Max core file size"));
-        line.unwrap_or_default().split_whitespace().skip(4).take(2).collect::<Vec<_>>().join(" ")
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        line.unwrap_or_default()
+            .split_whitespace()
+            .skip(4)
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    wait_for("the database is there", PATIENCE, || door.path("door.db-wal").exists());
+    wait_for("the database is there", PATIENCE, || {
+        door.path("door.db-wal").exists()
+    });
     let limit = limit();
     kill_process(Pid::from_child(&child), Signal::ABORT).unwrap();
     let ended = child.wait().unwrap();

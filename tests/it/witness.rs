@@ -76,7 +76,14 @@ impl Site {
     fn witness(&self, more: &[&str]) -> Witness {
         let mut command = doorward();
         command
-            .args(["--json", "witness", "--url", &self.broker.url(), "--patience", "2"])
+            .args([
+                "--json",
+                "witness",
+                "--url",
+                &self.broker.url(),
+                "--patience",
+                "2",
+            ])
             .arg("--ca")
             .arg(&self.pki.ca)
             .arg("--file")
@@ -151,7 +158,9 @@ impl Witness {
         let keep = Arc::clone(&said);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                keep.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+                keep.lock()
+                    .unwrap()
+                    .push(serde_json::from_str(&line).unwrap());
             }
         });
         Self { child, said }
@@ -187,7 +196,8 @@ fn heard(site: &Site) {
     let newest = site.newest();
     wait_for("the newest event", PATIENCE, || {
         let mut list = doorward();
-        list.args(["--json", "witness", "--list", "--file"]).arg(site.file());
+        list.args(["--json", "witness", "--list", "--file"])
+            .arg(site.file());
         let listed = list.output().unwrap().stdout;
         let doors: Value = serde_json::from_slice(&listed).unwrap_or_default();
         doors[0]["newest"]["seq"] == newest && doors[0]["events"] == newest
@@ -217,7 +227,10 @@ fn a_record_that_root_rewrote_is_proven_false_from_another_machines_file() {
     let output = site.verify(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("the witness") && said.contains("all are met"), "{said}");
+    assert!(
+        said.contains("the witness") && said.contains("all are met"),
+        "{said}"
+    );
     // It needs to be told nothing but numbers and hashes.
     let kept = std::fs::read(site.file()).unwrap();
     for word in ["one", "lockdown", "groups", "cli:"] {
@@ -245,7 +258,9 @@ fn a_record_that_root_rewrote_is_proven_false_from_another_machines_file() {
     // And the door gives itself away as soon as it goes on.
     let witness = site.witness(&[]);
     site.day("three");
-    wait_for("the witness tells", PATIENCE, || witness.found().contains(&"fork".to_owned()));
+    wait_for("the witness tells", PATIENCE, || {
+        witness.found().contains(&"fork".to_owned())
+    });
     assert_eq!(witness.end().code(), Some(1));
 }
 
@@ -260,12 +275,16 @@ fn events_that_never_reached_the_witness_are_a_gap_and_a_record_begun_anew_is_a_
     for name in ["kept", "quiet"] {
         assert!(site.door.run(&["groups", "set", name]).status.success());
     }
-    raw.execute_batch("DELETE FROM outbox WHERE stage < 3").unwrap();
+    raw.execute_batch("DELETE FROM outbox WHERE stage < 3")
+        .unwrap();
     site.day("two");
     wait_for("the gap", PATIENCE, || witness.found() == ["gap"]);
     let said = witness.said();
     let gap = said.iter().find(|line| line["finding"] == "gap").unwrap();
-    assert!(gap["detail"].as_str().unwrap().contains("never came"), "{gap}");
+    assert!(
+        gap["detail"].as_str().unwrap().contains("never came"),
+        "{gap}"
+    );
 
     for file in std::fs::read_dir(site.door.path("")).unwrap() {
         let path = file.unwrap().path();
@@ -300,21 +319,34 @@ fn a_forged_checkpoint_and_a_stranger_who_speaks_for_a_door_are_told() {
     let (signed, _) = genuine.trim().rsplit_once('.').unwrap();
     let publish = |topic: &str, payload: &str| {
         let sent = std::process::Command::new("mosquitto_pub")
-            .args(["-h", "localhost", "-q", "1", "-p", &site.broker.port.to_string()])
+            .args([
+                "-h",
+                "localhost",
+                "-q",
+                "1",
+                "-p",
+                &site.broker.port.to_string(),
+            ])
             .arg("--cafile")
             .arg(&site.pki.ca)
             .args(["-t", topic, "-m", payload])
             .status();
         assert!(sent.unwrap().success());
     };
-    publish("doorward/home/front/checkpoint", &format!("{signed}.{}", "A".repeat(86)));
+    publish(
+        "doorward/home/front/checkpoint",
+        &format!("{signed}.{}", "A".repeat(86)),
+    );
     wait_for("the forgery", PATIENCE, || witness.found() == ["forged"]);
     publish("doorward/home/back/checkpoint", genuine.trim());
     wait_for("the stranger", PATIENCE, || witness.found().len() == 2);
     assert_eq!(witness.found()[1], "impostor");
     publish("doorward/home/front/alarm", "rubbish");
     wait_for("the rubbish", PATIENCE, || {
-        witness.said().iter().any(|line| line["ignored"].is_string())
+        witness
+            .said()
+            .iter()
+            .any(|line| line["ignored"].is_string())
     });
     assert_eq!(witness.found().len(), 2);
     assert_eq!(witness.end().code(), Some(1));

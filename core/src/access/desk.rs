@@ -10,7 +10,7 @@
 //! without a face opens nothing and tells nothing, so there is nothing to guess.
 //!
 //! A grant may still fail (storage, interlock): what follows from somebody's being inside begins
-//! only when the keeper says that they [`entered`](Desk::entered).
+//! only when the guard says that they [`entered`](Desk::entered).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,8 @@ use super::policy::{Circumstances, Judgement, Policy};
 use super::rules::{PinHashes, Subject};
 use crate::clock::{Moment, Tick};
 use crate::event::{
-    Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, Mode, PersonId, Recorded, Rule,
+    Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, Mode, PersonId, Recorded,
+    Rule,
 };
 
 /// What is pending and remembered at one door.

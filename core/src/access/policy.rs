@@ -392,7 +392,8 @@ impl Policy {
         if group.pin && !circumstances.pin_typed {
             if subject.pin.is_none() {
                 let needed = "a PIN, and none is set for them (doorward people set)";
-                let refusal = Refusal::new(DenyReason::PinMissing, Rule::Group(name.to_owned()), needed);
+                let refusal =
+                    Refusal::new(DenyReason::PinMissing, Rule::Group(name.to_owned()), needed);
                 return Verdict::Deny(refusal);
             }
             return Verdict::Ask(Challenge::Pin);

@@ -17,7 +17,6 @@ use super::settings::{AccessConfig, AntiPassback, WithoutClock};
 use crate::clock::{Moment, Tick};
 use crate::event::{Denied, DenyReason, Mode, PersonStatus};
 
-
 const ZONES: [&str; 5] = [
     "Europe/Berlin",
     "America/New_York",

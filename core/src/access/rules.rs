@@ -190,7 +190,7 @@ pub struct Presence {
     pub at: Timestamp,
 }
 
-/// What the rules need to know of one person, read anew for every claim.
+/// What the rules need to know of one person, as it was read last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// Who.

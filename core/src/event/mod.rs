@@ -27,9 +27,9 @@ use uuid::Uuid;
 pub use access::{Challenge, Challenged, Denied, DenyReason, Granted, Method, QualityProblem};
 pub use alarm::{Alarm, Severity};
 pub use command::{CommandRefusal, CommandVerb, DropReason, Role};
-pub use rule::Rule;
 pub use door::{Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 pub use person::{PersonId, PersonRef, PersonStatus};
+pub use rule::Rule;
 
 /// Topic class of an event; decides topic and quality of service.
 #[derive(

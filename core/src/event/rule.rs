@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The rule that decided. Written as words: `group staff`, `schedule office-hours`, `lockout`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(from = "String", into = "String")]
 #[schemars(with = "String")]
 pub enum Rule {
@@ -58,7 +60,9 @@ impl fmt::Display for Rule {
             Rule::Other(words) => f.write_str(words),
             plain => {
                 let mut all = Rule::PLAIN.iter();
-                let word = all.find(|(_, rule)| rule == plain).map_or("", |(word, _)| word);
+                let word = all
+                    .find(|(_, rule)| rule == plain)
+                    .map_or("", |(word, _)| word);
                 f.write_str(word)
             }
         }

@@ -12,14 +12,20 @@ use crate::event::Alarm;
 impl Guard {
     /// Whether the facts know everything that was committed here.
     pub(super) fn facts_are_new(&self, facts: &Facts) -> bool {
-        facts.read_at.is_some_and(|at| self.facts_after.is_none_or(|after| at > after))
+        facts
+            .read_at
+            .is_some_and(|at| self.facts_after.is_none_or(|after| at > after))
     }
 
     /// Takes over what is new in the facts.
     pub(super) fn apply_facts(&mut self, facts: &Facts, now: &Moment) {
         let Some(read_at) = facts.read_at else { return };
         let known = (facts.revision, read_at);
-        if self.stopped || self.applied.is_some_and(|last| last == known || last.1 > read_at) {
+        if self.stopped
+            || self
+                .applied
+                .is_some_and(|last| last == known || last.1 > read_at)
+        {
             return;
         }
         self.presences

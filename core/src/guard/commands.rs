@@ -82,10 +82,7 @@ impl Ordered {
 }
 
 impl Commands {
-    pub(super) fn new(
-        settings: CommandSettings,
-        spent: Vec<(Spent, Option<Timestamp>)>,
-    ) -> Self {
+    pub(super) fn new(settings: CommandSettings, spent: Vec<(Spent, Option<Timestamp>)>) -> Self {
         let per_minute = settings.gate.per_minute;
         Self {
             settings,

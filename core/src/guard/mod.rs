@@ -343,10 +343,12 @@ impl Guard {
             for then in thens {
                 then.foresee(&mut summary);
             }
-            let same = told.as_ref().is_some_and(|told| DoorSummary {
-                since: told.since,
-                ..summary.clone()
-            } == *told);
+            let same = told.as_ref().is_some_and(|told| {
+                DoorSummary {
+                    since: told.since,
+                    ..summary.clone()
+                } == *told
+            });
             if same {
                 return None;
             }
@@ -358,7 +360,10 @@ impl Guard {
         }
         let lost = self.record.take_lost();
         if lost > 0 {
-            tracing::error!(lost, "too many events wait for the disk: the oldest are lost");
+            tracing::error!(
+                lost,
+                "too many events wait for the disk: the oldest are lost"
+            );
         }
     }
 

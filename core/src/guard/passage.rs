@@ -297,7 +297,10 @@ impl Guard {
         let behind = self.record.is_behind();
         if let Some(failure) = &done.failure {
             if !behind {
-                tracing::error!(failure, "events cannot be recorded; they are kept in memory until they can");
+                tracing::error!(
+                    failure,
+                    "events cannot be recorded; they are kept in memory until they can"
+                );
             }
             self.told = None;
         }
@@ -319,7 +322,8 @@ impl Guard {
             if behind {
                 tracing::info!("the store can be written again");
             }
-            self.conditions.clear(Alarm::Storage, Source::Journal, now.tick);
+            self.conditions
+                .clear(Alarm::Storage, Source::Journal, now.tick);
         }
     }
 
@@ -337,7 +341,9 @@ impl Guard {
                     self.raise(Alarm::Storage, Source::Disk, detail, now);
                 }
             }
-            None => self.conditions.clear(Alarm::Storage, Source::Disk, now.tick),
+            None => self
+                .conditions
+                .clear(Alarm::Storage, Source::Disk, now.tick),
         }
     }
 
@@ -528,7 +534,9 @@ impl Guard {
             Released::Until(until) => Some(until),
             Released::Lasting { at_least } => {
                 let due = self.timers.get(Timer::Lease).is_none_or(|at| now >= at);
-                let told = self.released_until.filter(|until| !due && *until >= at_least);
+                let told = self
+                    .released_until
+                    .filter(|until| !due && *until >= at_least);
                 Some(told.unwrap_or((now + LEASE).max(at_least)))
             }
         };
@@ -538,10 +546,13 @@ impl Guard {
         }
         if until != self.released_until {
             // Before everything else that follows.
-            self.deeds.insert(0, match until {
-                Some(until) => Deed::Release { until },
-                None => Deed::Secure,
-            });
+            self.deeds.insert(
+                0,
+                match until {
+                    Some(until) => Deed::Release { until },
+                    None => Deed::Secure,
+                },
+            );
         }
         if !lasting {
             self.timers.set(Timer::Lease, None);
@@ -578,7 +589,9 @@ impl Guard {
                 lock: Lock::Secured,
                 message,
             } => {
-                let detail = format!("the relay does not secure; it is tried again until it does: {message}");
+                let detail = format!(
+                    "the relay does not secure; it is tried again until it does: {message}"
+                );
                 self.raise(alarm, source, detail, now);
             }
         }
@@ -591,7 +604,10 @@ impl Guard {
             return;
         }
         // What is asked for just now may be about to engage it.
-        let asked = self.record.pending().any(|then| !matches!(then, Then::CarryOut(_)));
+        let asked = self
+            .record
+            .pending()
+            .any(|then| !matches!(then, Then::CarryOut(_)));
         if asked || self.record.is_behind() {
             return;
         }
@@ -644,7 +660,8 @@ impl Guard {
             area,
         });
         let id = self.record.keep(entry, None, now.tick);
-        self.presences.insert(person.id, super::Passed::now(presence, id));
+        self.presences
+            .insert(person.id, super::Passed::now(presence, id));
     }
 }
 

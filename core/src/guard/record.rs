@@ -57,7 +57,11 @@ struct UnderWay<T> {
 #[derive(Debug)]
 pub(super) enum Fate<T> {
     /// On the disk, in time.
-    Recorded { then: T, entry: Entry, changed: bool },
+    Recorded {
+        then: T,
+        entry: Entry,
+        changed: bool,
+    },
     /// On the disk, after it had been given up.
     TooLate { entry: Entry },
     /// It never will be.
@@ -108,7 +112,10 @@ impl<T> Record<T> {
     /// Something that happened, whether it can be recorded now or not.
     pub(super) fn keep(&mut self, entry: Entry, then: Option<T>, now: Tick) -> EntryId {
         if self.waiting.len() >= BACKLOG {
-            let oldest = self.waiting.iter().position(|waiting| waiting.then.is_none());
+            let oldest = self
+                .waiting
+                .iter()
+                .position(|waiting| waiting.then.is_none());
             if let Some(oldest) = oldest {
                 self.waiting.remove(oldest);
                 self.lost += 1;
@@ -186,7 +193,10 @@ impl<T> Record<T> {
             return None;
         }
         let batch = Batch {
-            entries: entries.iter().map(|waiting| waiting.entry.clone()).collect(),
+            entries: entries
+                .iter()
+                .map(|waiting| waiting.entry.clone())
+                .collect(),
             answers: answers.clone(),
             state,
         };
@@ -298,7 +308,11 @@ impl<T> Record<T> {
 
     fn give_up(&mut self, over: impl Fn(&Waiting<T>) -> bool) -> Vec<Fate<T>> {
         let mut fates = Vec::new();
-        for waiting in self.under_way.iter_mut().flat_map(|batch| &mut batch.entries) {
+        for waiting in self
+            .under_way
+            .iter_mut()
+            .flat_map(|batch| &mut batch.entries)
+        {
             if over(waiting)
                 && let Some(then) = waiting.then.take()
             {
@@ -345,9 +359,14 @@ impl<T> Record<T> {
             .filter(|waiting| waiting.then.is_some())
             .map(|waiting| waiting.since + self.patience.give_up)
             .min();
-        let slow = self.under_way.as_ref().map(|batch| batch.since + self.patience.slow);
+        let slow = self
+            .under_way
+            .as_ref()
+            .map(|batch| batch.since + self.patience.slow);
         let slow = slow.filter(|at| *at > now);
-        let retry = self.retry_at.filter(|_| self.under_way.is_none() && !self.is_empty());
+        let retry = self
+            .retry_at
+            .filter(|_| self.under_way.is_none() && !self.is_empty());
         [give_up, slow, retry].into_iter().flatten().min()
     }
 }

@@ -26,8 +26,12 @@ impl SpentCommands {
         self.0.push((spent, at));
         let Some(newest) = self.newest() else { return };
         let setback = jiff::SignedDuration::from_secs(SETBACK_S);
-        self.0
-            .retain(|(spent, _)| spent.over.checked_add(setback).is_ok_and(|over| over > newest));
+        self.0.retain(|(spent, _)| {
+            spent
+                .over
+                .checked_add(setback)
+                .is_ok_and(|over| over > newest)
+        });
     }
 
     fn newest(&self) -> Option<Timestamp> {
@@ -69,9 +73,10 @@ impl Ledger for Remembered<'_> {
         Ok(self.spent.newest())
     }
     fn counted(&mut self, operator: &str, since: Timestamp) -> Result<u32, NotKnown> {
-        let counted = self.spent.0.iter().filter(|(spent, at)| {
-            spent.operator == operator && at.is_some_and(|at| at > since)
-        });
+        let counted =
+            self.spent.0.iter().filter(|(spent, at)| {
+                spent.operator == operator && at.is_some_and(|at| at > since)
+            });
         Ok(u32::try_from(counted.count()).unwrap_or(u32::MAX))
     }
 }
@@ -114,7 +119,9 @@ mod tests {
         let known = |commands: &SpentCommands, id: &str| {
             let mut bucket = Bucket::new(1, std::time::Duration::from_secs(1));
             let facts = Facts::default();
-            ledger(&facts, commands, &mut bucket).is_spent("ada", id).unwrap()
+            ledger(&facts, commands, &mut bucket)
+                .is_spent("ada", id)
+                .unwrap()
         };
         commands.spend(spent("old", 30, true), at(0));
         commands.spend(spent("future", 5_000, false), at(0));
@@ -137,7 +144,10 @@ mod tests {
         commands.spend(spent("1", 30, true), at(0));
         commands.spend(spent("2", 70, true), at(40));
         commands.spend(spent("3", 70, false), at(40));
-        let (facts, mut bucket) = (Facts::default(), Bucket::new(1, std::time::Duration::from_secs(1)));
+        let (facts, mut bucket) = (
+            Facts::default(),
+            Bucket::new(1, std::time::Duration::from_secs(1)),
+        );
         let mut ledger = ledger(&facts, &commands, &mut bucket);
         assert_eq!(ledger.counted("ada", at(-20)), Ok(2));
         assert_eq!(ledger.counted("ada", at(0)), Ok(1));

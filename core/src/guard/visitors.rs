@@ -21,7 +21,6 @@ use crate::gallery::Member;
 use crate::indication::Indication;
 use crate::presentation::{Claim, Identity};
 
-
 /// An attack that is not repeated for so long is over.
 const ATTACK_OVER: Duration = Duration::from_secs(60);
 
@@ -303,9 +302,9 @@ impl Guard {
         };
         let (method, accompanied) = (granted.method, admission.accompanied);
         let mode = self.door.mode();
-        let judgement = self
-            .desk
-            .judge_again(&self.policy, &subject, method, accompanied, mode, now);
+        let judgement =
+            self.desk
+                .judge_again(&self.policy, &subject, method, accompanied, mode, now);
         match judgement {
             Judgement::Granted { rule, first_person } => {
                 let mut admission = admission;

@@ -80,7 +80,9 @@ fn ssh_line(text: &str) -> Result<PublicKey, String> {
         let kind = line.split_whitespace().find(|word| is_ssh_kind(word));
         return Err(kind.map_or_else(
             || "it is in no form that is known".to_owned(),
-            |kind| format!("it is a key of the kind {kind}; ssh-keygen -t ed25519 makes one that fits"),
+            |kind| {
+                format!("it is a key of the kind {kind}; ssh-keygen -t ed25519 makes one that fits")
+            },
         ));
     }
     let bytes = STANDARD
@@ -105,9 +107,14 @@ fn ssh_private(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let found = pem::parse(text).map_err(|error| error.to_string())?;
     let bytes = Zeroizing::new(found.into_contents());
     let Some(rest) = bytes.strip_prefix(SSH_OPEN) else {
-        return Err("it is OpenSSH's, with a passphrase; take it off a copy: ssh-keygen -p -N '' -f COPY".into());
+        return Err(
+            "it is OpenSSH's, with a passphrase; take it off a copy: ssh-keygen -p -N '' -f COPY"
+                .into(),
+        );
     };
-    ssh_seed(rest).ok_or_else(|| "it is OpenSSH's, but of another kind; ssh-keygen -t ed25519 makes one that fits".into())
+    ssh_seed(rest).ok_or_else(|| {
+        "it is OpenSSH's, but of another kind; ssh-keygen -t ed25519 makes one that fits".into()
+    })
 }
 
 fn ssh_seed(rest: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
@@ -122,8 +129,7 @@ fn ssh_seed(rest: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     // The private part is the seed, and the public key once more.
     let rest = rest.strip_prefix(&[0, 0, 0, 64])?;
     let (seed, rest) = rest.split_first_chunk::<32>()?;
-    (check[..4] == check[4..] && rest.starts_with(public.as_bytes()))
-        .then(|| Zeroizing::new(*seed))
+    (check[..4] == check[4..] && rest.starts_with(public.as_bytes())).then(|| Zeroizing::new(*seed))
 }
 
 #[derive(serde::Deserialize)]
@@ -168,21 +174,27 @@ fn member(name: &str, text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let mut bytes = Zeroizing::new([0; 32]);
     match URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut()) {
         Ok(32) => Ok(bytes),
-        _ => Err(format!("it is a JWK whose {name} is not 32 bytes in base64url")),
+        _ => Err(format!(
+            "it is a JWK whose {name} is not 32 bytes in base64url"
+        )),
     }
 }
 
 fn public_jwk(text: &str) -> Result<PublicKey, String> {
     let mut jwk = Jwk::read(text)?;
     if jwk.private().is_some() {
-        return Err("it is a private key, which nobody but its owner should have (take d out)".into());
+        return Err(
+            "it is a private key, which nobody but its owner should have (take d out)".into(),
+        );
     }
     jwk.public()
 }
 
 fn private_jwk(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let mut jwk = Jwk::read(text)?;
-    let d = jwk.private().ok_or("it is a public key: its d is missing")?;
+    let d = jwk
+        .private()
+        .ok_or("it is a public key: its d is missing")?;
     let seed = member("d", &d)?;
     let signs = SigningKey::from_pem(&Zeroizing::new(pem_of_seed(&seed))).ok();
     if signs.is_none_or(|key| jwk.public().as_ref() != Ok(key.public_key())) {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use doorward::bench::chain::Chain;
 use doorward::bench::{Spread, decision, gallery, idle, release, soak, stages};
 use doorward::config::Config;
+use doorward::event::telemetry::CommitTimes;
 use doorward::gallery::Gallery;
 use doorward::vision::{Vision, still};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -108,6 +109,7 @@ struct Report {
     start: Option<start::Start>,
     idle: Option<Idle>,
     release: Option<Spread>,
+    commits: Option<CommitTimes>,
     decision: Option<decision::Decisions>,
 }
 
@@ -166,6 +168,7 @@ impl Args {
             start: None,
             idle: None,
             release: None,
+            commits: None,
             decision: None,
         };
         let rounds = self.iterations as usize;
@@ -203,8 +206,9 @@ impl Args {
         if self.wants(Part::Release) {
             let folder = folder_beside(config)?;
             let bar = progress("release", rounds)?;
-            let time = release::measure(config, folder.path(), rounds, || bar.inc(1))?;
-            report.release = Some(time);
+            let measured = release::measure(config, folder.path(), rounds, || bar.inc(1))?;
+            report.release = Some(measured.time);
+            report.commits = measured.commits;
         }
         if self.wants(Part::Decision) {
             let Some(clip) = &self.clip else {

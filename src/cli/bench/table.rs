@@ -87,6 +87,11 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
     if let Some(release) = &report.release {
         spread("claim to relay, committed", release, String::new())?;
     }
+    if let Some(commits) = &report.commits {
+        let (p50, p99, longest) = (commits.p50_ms, commits.p99_ms, commits.longest_ms);
+        let times = format!("{p50:.2} p50, {p99:.2} p99, {longest:.2} longest");
+        line("commits of the record, ms", &times, "", "")?;
+    }
     if let Some(decision) = &report.decision {
         let (grant, beyond) = (&decision.grant, &decision.beyond_frames);
         if decision.granted == 0 {

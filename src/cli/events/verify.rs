@@ -147,7 +147,11 @@ impl Witnessed {
                 finding.detail
             ))?;
         }
-        let met = if report.is_whole() { ": all are met" } else { "" };
+        let met = if report.is_whole() {
+            ": all are met"
+        } else {
+            ""
+        };
         print_line(&format!(
             "compared with {} statements that the witness heard{met}",
             self.compared
@@ -177,7 +181,9 @@ pub(super) fn key(context: &Context) -> anyhow::Result<Outcome> {
     let path = config.audit.key_path(&config.store.path);
     let key = match known_key(&path)? {
         Some(key) => key,
-        None => signer(&mut context.store(&config)?, &config)?.public_key().clone(),
+        None => signer(&mut context.store(&config)?, &config)?
+            .public_key()
+            .clone(),
     };
     let pem = key.to_pem();
     if context.json {

@@ -91,14 +91,26 @@ fn a_zone_that_nobody_knows_is_an_error_that_names_the_package() {
     let older = System::new(Some("1999a")).localtime("US/Atlantis");
     for (told, name) in [
         (newer.zones(None).site(Some("US/Pacific")), "\"US/Pacific\""),
-        (newer.zones(None).site(Some("Europe/Berln")), "\"Europe/Berln\""),
-        (newer.zones(Some("Mars/Base")).site(None), "environment variable TZ"),
+        (
+            newer.zones(None).site(Some("Europe/Berln")),
+            "\"Europe/Berln\"",
+        ),
+        (
+            newer.zones(Some("Mars/Base")).site(None),
+            "environment variable TZ",
+        ),
         (newer.zones(Some("/nowhere")).site(None), "/nowhere"),
         // Dangling.
-        (older.zones(None).site(None), "leads to US/Atlantis, which is not there"),
+        (
+            older.zones(None).site(None),
+            "leads to US/Atlantis, which is not there",
+        ),
     ] {
         let told = told.unwrap_err().to_string();
-        assert!(told.contains(name) && told.contains("tzdata-legacy"), "{told}");
+        assert!(
+            told.contains(name) && told.contains("tzdata-legacy"),
+            "{told}"
+        );
     }
     // What the newer one has dropped is in the program, where that is the newer one.
     let zones = System::new(Some("1999a")).zones(None);

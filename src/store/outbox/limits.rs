@@ -19,7 +19,7 @@ use crate::event::{Class, DropReason, Event, Recorded};
 use crate::store::events::append;
 use crate::store::{Store, StoreError};
 
-/// Messages that go in one transaction: the keeper may have to wait for it.
+/// Messages that go in one transaction: the journal may have to wait for it.
 const AT_ONCE: usize = 500;
 
 /// How much may wait, and what goes beyond that.

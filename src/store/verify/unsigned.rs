@@ -32,7 +32,13 @@ impl Unsigned {
         Self {
             checkpoint,
             // The first one is signed as soon as there is anything.
-            allowed: every.map(|every| LATE + if checkpoint == 0 { Duration::ZERO } else { every }),
+            allowed: every.map(|every| {
+                LATE + if checkpoint == 0 {
+                    Duration::ZERO
+                } else {
+                    every
+                }
+            }),
             first: None,
             late: None,
             overdue: false,
@@ -42,7 +48,10 @@ impl Unsigned {
     /// The next event, in order.
     pub(super) fn look(&mut self, event: &Recorded) {
         let by_service = event.by.is_none()
-            && matches!(event.event.class(), Class::Access | Class::Door | Class::Alarm);
+            && matches!(
+                event.event.class(),
+                Class::Access | Class::Door | Class::Alarm
+            );
         let Some(allowed) = self.allowed else { return };
         if !by_service || !event.clock_synced || event.seq <= self.checkpoint {
             return;

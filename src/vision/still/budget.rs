@@ -50,7 +50,9 @@ impl Outline<'_> {
         } else {
             kept
         };
-        let decoding = inside.saturating_add(self.decoded).saturating_add(converted);
+        let decoding = inside
+            .saturating_add(self.decoded)
+            .saturating_add(converted);
         // Then it is turned upright, and copied for OpenCV.
         let file = u64::try_from(self.file.len()).unwrap_or(u64::MAX);
         file.saturating_add(decoding.max(kept * 2))
@@ -107,7 +109,8 @@ impl Frame {
         if self.in_one_go && scanned >= self.samplings.len() {
             return 0;
         }
-        let finest = |of: fn(&(u64, u64)) -> u64| self.samplings.iter().map(of).max().unwrap_or(1).max(1);
+        let finest =
+            |of: fn(&(u64, u64)) -> u64| self.samplings.iter().map(of).max().unwrap_or(1).max(1);
         let (across, down) = (finest(|s| s.0), finest(|s| s.1));
         // Two bytes for each, in whole blocks.
         let blocks = |side: u64, finest: u64, own: u64| side.div_ceil(8 * finest) * own * 8;
@@ -127,7 +130,9 @@ fn segments(file: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
             return None;
         }
         // Markers may be padded with any number of 0xFF.
-        let start = rest.windows(2).position(|two| two[0] == 0xFF && !matches!(two[1], 0 | 0xFF))?;
+        let start = rest
+            .windows(2)
+            .position(|two| two[0] == 0xFF && !matches!(two[1], 0 | 0xFF))?;
         let marker = rest[start + 1];
         let after = &rest[start + 2..];
         let length = usize::from(*after.first()?) << 8 | usize::from(*after.get(1)?);
@@ -157,7 +162,9 @@ mod tests {
     /// Headers of a JPEG up to its first scan.
     fn jpeg(frame: u8, size: (u32, u32), luma: u8, scanned: u8) -> Vec<u8> {
         let side = |n: u32| u16::try_from(n).unwrap().to_be_bytes();
-        let mut file = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0xFF, 0xC2, 0xFF, 0xFF, frame, 0, 17, 8];
+        let mut file = vec![
+            0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0xFF, 0xC2, 0xFF, 0xFF, frame, 0, 17, 8,
+        ];
         file.extend(side(size.1));
         file.extend(side(size.0));
         file.extend([3, 1, luma, 0, 2, 0x11, 1, 3, 0x11, 1]);
@@ -168,7 +175,10 @@ mod tests {
     #[test]
     fn what_is_sold_as_50_megapixels_fits() {
         let (width, height) = PHONE;
-        assert_eq!(u64::from(width) * u64::from(height), super::super::MAX_PIXELS);
+        assert_eq!(
+            u64::from(width) * u64::from(height),
+            super::super::MAX_PIXELS
+        );
         let baseline = jpeg(0xC0, PHONE, 0x22, 3);
         for outline in [
             outline(ImageFormat::Jpeg, PHONE, 3, &baseline),
@@ -176,7 +186,12 @@ mod tests {
             outline(ImageFormat::Png, PHONE, 4, &[]),
         ] {
             assert!(outline.is_halved());
-            assert!(outline.needed() <= BUDGET, "{} {:?}", outline.needed(), outline.format);
+            assert!(
+                outline.needed() <= BUDGET,
+                "{} {:?}",
+                outline.needed(),
+                outline.format
+            );
         }
     }
 

@@ -62,7 +62,11 @@ pub(super) enum Line {
 }
 
 /// Connects; what comes is told until it is over.
-pub(super) fn open(settings: &PumpConfig, client_id: &str, expiry_s: u32) -> (Line, Receiver<Told>) {
+pub(super) fn open(
+    settings: &PumpConfig,
+    client_id: &str,
+    expiry_s: u32,
+) -> (Line, Receiver<Told>) {
     let (sender, told) = super::room();
     let line = match settings.protocol {
         Protocol::V5 => Line::V5(v5::open(settings, client_id, expiry_s, sender)),

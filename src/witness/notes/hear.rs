@@ -100,10 +100,14 @@ impl WitnessNotes {
             // Later ids are of later events: one below the newest comes late, or the numbers began anew.
             let is_late = event.id < id || noting.is_missing(seq)?;
             if others.is_empty() && seq < newest.seq && !is_late {
-                noting.tell(FindingKind::Rewind, seq, format!(
-                    "event {seq} was made after event {}: the record was set back to before it",
-                    newest.seq
-                ))?;
+                noting.tell(
+                    FindingKind::Rewind,
+                    seq,
+                    format!(
+                        "event {seq} was made after event {}: the record was set back to before it",
+                        newest.seq
+                    ),
+                )?;
             }
             if let Some(known) = event.restored_after().filter(|known| *known < newest.seq) {
                 noting.tell(FindingKind::Rewind, seq, format!(
@@ -141,7 +145,15 @@ impl WitnessNotes {
         let new = noting.tx.execute(
             "INSERT OR IGNORE INTO checkpoints (door, seq, hash, made, signed, token, at)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
-            params![noting.door, rowid(seq), claims.hash.0, claims.iat, signed, token, rfc3339_millis(now)],
+            params![
+                noting.door,
+                rowid(seq),
+                claims.hash.0,
+                claims.iat,
+                signed,
+                token,
+                rfc3339_millis(now)
+            ],
         )?;
         if new == 0 {
             return noting.done();
@@ -168,7 +180,11 @@ impl WitnessNotes {
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn overdue(&mut self, now: Timestamp, patience: Duration) -> Result<Vec<Finding>, NotesError> {
+    pub fn overdue(
+        &mut self,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<Vec<Finding>, NotesError> {
         let before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
         let mut told = Vec::new();
         let tx = self.conn.transaction()?;

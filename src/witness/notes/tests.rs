@@ -34,7 +34,9 @@ impl Teller {
     }
 
     fn numbered(&mut self, seq: u64, follows: ChainHash, event: Event) -> Vec<u8> {
-        let data = serde_json::to_value(&event).unwrap()["data"].take().to_string();
+        let data = serde_json::to_value(&event).unwrap()["data"]
+            .take()
+            .to_string();
         let id = self.id();
         let link = Link {
             seq,
@@ -90,7 +92,9 @@ impl File {
 
     fn hear_on(&mut self, base: &str, leaf: &str, payload: &[u8]) -> Vec<&'static str> {
         let topic = format!("{base}/{leaf}");
-        let taken = self.notes.hear(base, &topic, payload, Timestamp::UNIX_EPOCH);
+        let taken = self
+            .notes
+            .hear(base, &topic, payload, Timestamp::UNIX_EPOCH);
         match taken.unwrap() {
             Taken::Noted(found) => found.iter().map(|f| f.finding.as_str()).collect(),
             Taken::Unheard(why) => panic!("{why}"),
@@ -222,7 +226,10 @@ fn with_its_key_a_door_alone_makes_checkpoints_and_on_its_topics_alone_events() 
     file.hear(&door.opened());
     let event = door.opened();
     // Even the first to speak elsewhere does not speak for it.
-    assert_eq!(file.hear_on("doorward/home/back", "alarm", &event), ["impostor"]);
+    assert_eq!(
+        file.hear_on("doorward/home/back", "alarm", &event),
+        ["impostor"]
+    );
     assert_eq!(file.hear(&event), FINE);
     assert_eq!(file.checkpoint(&signer(2), &door.head), ["forged"]);
     assert_eq!(file.checkpoint(&signer(1), &door.head), FINE);
@@ -235,7 +242,10 @@ fn a_file_that_others_can_read_or_that_is_none_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("witness.db");
-    assert!(matches!(WitnessNotes::read(&path), Err(NotesError::Missing(_))));
+    assert!(matches!(
+        WitnessNotes::read(&path),
+        Err(NotesError::Missing(_))
+    ));
     drop(WitnessNotes::open(&path).unwrap());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(WitnessNotes::open(&path).is_err());

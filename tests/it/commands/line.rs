@@ -18,7 +18,10 @@ fn piped_example(site: &Site) -> String {
         .replace("doorward command", &format!("{program:?} command"))
         .replace("broker.lan", "localhost")
         .replace("8883", &site.broker.port.to_string())
-        .replace("--cafile ca.pem", &format!("--cafile {}", shown(&site.pki.ca)))
+        .replace(
+            "--cafile ca.pem",
+            &format!("--cafile {}", shown(&site.pki.ca)),
+        )
         .replace("ada.key", &shown(&site.door.path("ada.key")))
 }
 
@@ -48,7 +51,10 @@ fn a_broker_named_on_the_command_line_is_spoken_to_in_either_version() {
     // As Mosquitto writes them.
     for (version, logged) in [("3.1.1", "(p2,"), ("5", "(p5,")] {
         let named = ["--url", &url, "--ca", &ca, "--door", "home/front"];
-        let output = site.command("otto", &[&named[..], &["--protocol", version, "lock"]].concat());
+        let output = site.command(
+            "otto",
+            &[&named[..], &["--protocol", version, "lock"]].concat(),
+        );
         assert!(output.status.success(), "{version}: {}", stderr(&output));
         let log = site.broker.log();
         let ours = |line: &&str| line.contains("as doorward-command-");

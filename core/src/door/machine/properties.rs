@@ -117,9 +117,14 @@ fn play(
             observer.sees(effect, now);
         }
         asked &= !answer;
-        let asks = effects.iter().filter(|effect| matches!(effect, Effect::Ask { .. }));
+        let asks = effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Ask { .. }));
         let asks = asks.count();
-        prop_assert!(asks + usize::from(asked) <= 1, "asked again before the answer");
+        prop_assert!(
+            asks + usize::from(asked) <= 1,
+            "asked again before the answer"
+        );
         asked |= asks > 0;
         door = after;
     }

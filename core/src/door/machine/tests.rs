@@ -216,7 +216,10 @@ fn a_record_that_comes_when_the_mode_is_over_releases_nothing() {
 fn what_is_not_renewed_is_secured_and_the_mode_asks_again() {
     let mut rig = Rig::new();
     rig.at(0, OPENING_HOURS);
-    assert_eq!(rig.at(9_000, Input::Lapsed), "secure (lapsed); release (mode)");
+    assert_eq!(
+        rig.at(9_000, Input::Lapsed),
+        "secure (lapsed); release (mode)"
+    );
     rig.at(10_000, AFTER_HOURS);
     rig.at(20_000, PRESSED);
     assert_eq!(rig.at(29_000, Input::Lapsed), "secure (lapsed)");

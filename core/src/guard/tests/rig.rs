@@ -193,7 +193,16 @@ impl Rig {
         let outcomes: Vec<_> = batch
             .entries
             .iter()
-            .map(|entry| (entry.id, if works { self.write(entry) } else { Outcome::Failed }))
+            .map(|entry| {
+                (
+                    entry.id,
+                    if works {
+                        self.write(entry)
+                    } else {
+                        Outcome::Failed
+                    },
+                )
+            })
             .collect();
         if works {
             for answer in &batch.answers {
@@ -327,7 +336,10 @@ impl Rig {
 
     /// Kinds on the record since so many lines, with reasons and causes.
     pub(super) fn since(&self, lines: usize) -> Vec<String> {
-        self.record[lines..].iter().map(|line| told(&line.event)).collect()
+        self.record[lines..]
+            .iter()
+            .map(|line| told(&line.event))
+            .collect()
     }
 
     pub(super) fn released(&self) -> bool {

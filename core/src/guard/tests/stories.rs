@@ -24,8 +24,16 @@ fn a_grant_is_on_the_record_before_the_relay_and_ends_by_itself() {
     let (at, _, recorded) = rig.moves[0];
     assert_eq!(recorded, lines + 2, "grant and release");
     rig.pass(10_000);
-    assert_eq!(rig.moves[1].0, at + Duration::from_secs(5), "the whole time");
-    let expected = ["access.granted", "released grant", "secured release_time_over"];
+    assert_eq!(
+        rig.moves[1].0,
+        at + Duration::from_secs(5),
+        "the whole time"
+    );
+    let expected = [
+        "access.granted",
+        "released grant",
+        "secured release_time_over",
+    ];
     assert_eq!(rig.since(lines), expected);
 }
 
@@ -67,7 +75,10 @@ fn a_commit_that_comes_late_never_opens_the_door() {
     assert!(rig.moves.is_empty(), "{:?}", rig.moves);
     let story = rig.since(lines);
     assert_eq!(story[..2], ["access.granted", "released grant"]);
-    assert!(story.contains(&"denied storage_failure".to_owned()), "{story:?}");
+    assert!(
+        story.contains(&"denied storage_failure".to_owned()),
+        "{story:?}"
+    );
     assert!(story.contains(&"withdrawn grant".to_owned()), "{story:?}");
     assert!(story.contains(&"cleared storage".to_owned()), "{story:?}");
     rig.claim(1);
@@ -105,7 +116,11 @@ fn with_grant_people_are_let_in_and_the_record_follows() {
         rig.answer();
         rig.pass(6_000);
         let story = rig.since(lines);
-        for once in ["access.granted", "released grant", "secured release_time_over"] {
+        for once in [
+            "access.granted",
+            "released grant",
+            "secured release_time_over",
+        ] {
             let times = story.iter().filter(|line| *line == once).count();
             assert_eq!(times, 1, "{disk:?} {once}: {story:?}");
         }
@@ -123,7 +138,10 @@ fn what_is_not_known_freshly_lets_nobody_in() {
     rig.pass(6_000);
     rig.claim(2);
     assert!(!rig.released());
-    assert!(rig.since(lines).contains(&"denied storage_failure".to_owned()));
+    assert!(
+        rig.since(lines)
+            .contains(&"denied storage_failure".to_owned())
+    );
     rig.rex(true);
     assert!(rig.released(), "nobody is kept in");
     rig.rex(false);
@@ -219,15 +237,28 @@ fn a_slow_disk_is_told_of_and_so_is_its_end() {
     rig.tell(Input::Contact(Contact::Closed));
     rig.tell(Input::Contact(Contact::Open));
     rig.pass(999);
-    assert_eq!(rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(), 0);
+    assert_eq!(
+        rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(),
+        0
+    );
     rig.pass(1);
-    assert_eq!(rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(), 1);
+    assert_eq!(
+        rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(),
+        1
+    );
     rig.disk = Disk::Works;
     rig.answer();
     rig.pass(6_000);
-    assert_eq!(rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(), 0);
+    assert_eq!(
+        rig.guard.alarms().filter(|a| *a == Alarm::Storage).count(),
+        0
+    );
     let raised = rig.record.iter().find_map(|line| match &line.event {
-        Event::AlarmRaised { alarm: Alarm::Storage, detail, .. } => Some(detail.clone()),
+        Event::AlarmRaised {
+            alarm: Alarm::Storage,
+            detail,
+            ..
+        } => Some(detail.clone()),
         _ => None,
     });
     assert!(raised.unwrap().contains("1.0 s"));
@@ -261,7 +292,10 @@ fn an_operator_is_answered_once_it_is_on_the_record_or_given_up() {
     rig.plain("OPEN");
     assert!(rig.released());
     assert!(rig.answers.pop().unwrap().contains(r#""ok":true"#));
-    assert_eq!(rig.since(lines)[..2], ["command.executed", "released operator"]);
+    assert_eq!(
+        rig.since(lines)[..2],
+        ["command.executed", "released operator"]
+    );
     rig.pass(10_000);
     rig.disk = Disk::Hangs;
     rig.plain("OPEN");
@@ -272,7 +306,10 @@ fn an_operator_is_answered_once_it_is_on_the_record_or_given_up() {
     rig.pass(10_000);
     assert!(!rig.released());
     let story = rig.since(lines);
-    assert!(story.contains(&"withdrawn operator".to_owned()), "{story:?}");
+    assert!(
+        story.contains(&"withdrawn operator".to_owned()),
+        "{story:?}"
+    );
     assert!(story.contains(&"command.refused".to_owned()), "{story:?}");
     assert!(rig.answers.pop().unwrap().contains("storage_failure"));
 }
@@ -303,7 +340,10 @@ fn lockdown_that_comes_while_a_grant_is_written_withdraws_it() {
     rig.answer();
     assert!(!rig.released());
     let story = rig.since(lines);
-    assert!(story.contains(&"withdrawn operator".to_owned()), "{story:?}");
+    assert!(
+        story.contains(&"withdrawn operator".to_owned()),
+        "{story:?}"
+    );
 }
 
 #[test]
@@ -348,11 +388,17 @@ fn a_relay_that_does_not_obey_is_an_alarm_either_way() {
     let mut rig = door();
     rig.claim(1);
     let message = || "no".to_owned();
-    rig.tell(Input::Latch(Latched::Failed { lock: Lock::Released, message: message() }));
+    rig.tell(Input::Latch(Latched::Failed {
+        lock: Lock::Released,
+        message: message(),
+    }));
     assert!(!rig.released());
     assert!(rig.guard.alarms().any(|alarm| alarm == Alarm::RelayFault));
     let mut rig = door();
-    rig.tell(Input::Latch(Latched::Failed { lock: Lock::Secured, message: message() }));
+    rig.tell(Input::Latch(Latched::Failed {
+        lock: Lock::Secured,
+        message: message(),
+    }));
     assert!(rig.guard.alarms().any(|alarm| alarm == Alarm::RelayFault));
     rig.tell(Input::Latch(Latched::Moved(Lock::Secured)));
     rig.pass(6_000);

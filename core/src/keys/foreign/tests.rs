@@ -63,20 +63,35 @@ fn whatever_else_it_is_the_message_says_so_and_what_is_wanted() {
         (String::new(), "it is empty"),
         ("nonsense".into(), "no form that is known"),
         ("ssh-rsa AAAAB3NzaC1yc2E ada".into(), "kind ssh-rsa"),
-        ("sk-ssh-ed25519@openssh.com AAAA".into(), "kind sk-ssh-ed25519"),
+        (
+            "sk-ssh-ed25519@openssh.com AAAA".into(),
+            "kind sk-ssh-ed25519",
+        ),
         (SSH.into(), "no Ed25519 key"),
         (format!("{SSH} ?"), "no base64"),
         (format!("{SSH} {wide}"), "no Ed25519 key"),
         (format!("{}\n{}", line(), line()), "several lines"),
-        ("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----".into(), "several lines"),
+        (
+            "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----".into(),
+            "several lines",
+        ),
         (r#"{"keys":[]}"#.into(), "a set of JWKs"),
-        (r#"{"kty":"EC","crv":"P-256","x":""}"#.into(), r#"kty "EC", crv "P-256""#),
+        (
+            r#"{"kty":"EC","crv":"P-256","x":""}"#.into(),
+            r#"kty "EC", crv "P-256""#,
+        ),
         (r#"{"kty":"OKP","crv":"Ed25519"}"#.into(), "without its x"),
-        (r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#.into(), "32 bytes"),
+        (
+            r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#.into(),
+            "32 bytes",
+        ),
     ] {
         let told = PublicKey::parse(&text).unwrap_err().to_string();
         assert!(told.contains(expected), "{text}: {told}");
-        assert!(told.contains("ssh-ed25519 AAAA…") && told.contains("pkey -pubout"), "{told}");
+        assert!(
+            told.contains("ssh-ed25519 AAAA…") && told.contains("pkey -pubout"),
+            "{told}"
+        );
     }
 }
 
@@ -86,7 +101,15 @@ fn a_damaged_or_protected_private_key_is_refused() {
     let protected = ssh_file(|bytes| bytes[19..23].copy_from_slice(b"aes2"));
     assert!(refused(&protected).contains("passphrase; take it off a copy"));
     let place = [SSH_OPEN, SSH_ONE_KEY, SSH_PUBLIC].concat().len();
-    for at in [place - 1, place, place + 36, place + 44, place + 64, place + 95, place + 130] {
+    for at in [
+        place - 1,
+        place,
+        place + 36,
+        place + 44,
+        place + 64,
+        place + 95,
+        place + 130,
+    ] {
         let told = refused(&ssh_file(|bytes| bytes[at] ^= 1));
         assert!(told.contains("of another kind"), "{at}: {told}");
     }

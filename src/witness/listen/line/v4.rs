@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use rumqttc_v4::{
-    AckMode, AsyncClient, Event, MqttOptions, Packet, QoS,
-    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, Event, MqttOptions, Packet, QoS, SubscribeFilter, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
 use tokio::sync::mpsc::Sender;
 
 use super::{MAX_PACKET, Message, Told, dial, in_words, tell};
 use crate::mqtt::PumpConfig;
 
-pub(super) fn open(
-    settings: &PumpConfig,
-    client_id: &str,
-    sender: Sender<Told>,
-) -> AsyncClient {
+pub(super) fn open(settings: &PumpConfig, client_id: &str, sender: Sender<Told>) -> AsyncClient {
     let endpoint = settings.endpoint.clone();
     let mut options = MqttOptions::new(client_id, (endpoint.host.clone(), endpoint.port));
     if let Some(tls) = &endpoint.tls {

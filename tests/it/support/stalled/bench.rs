@@ -60,7 +60,10 @@ impl Bench {
         let text = std::fs::read_to_string(door.config()).unwrap();
         let ms = release.as_millis();
         let text = text
-            .replace("\"door.db\"", "\"disk/door.db\"\nmin_free_mib = 1\nstuck_s = 2")
+            .replace(
+                "\"door.db\"",
+                "\"disk/door.db\"\nmin_free_mib = 1\nstuck_s = 2",
+            )
             .replace("release_ms = 500", &format!("release_ms = {ms}"))
             .replace("[rex]\n", &format!("[rex]\nrelease_ms = {ms}\n"));
         std::fs::write(door.config(), text).unwrap();
