@@ -196,7 +196,8 @@ fn recorded(seq: u64, event: Event, previous: ChainHash) -> Recorded {
     let time = at(i64::try_from(seq - FIRST).unwrap_or_default() * 7);
     let by = matches!(event.class(), Class::Admin).then(|| "cli:alice".to_owned());
     let data = serde_json::to_value(&event).unwrap_or_default();
-    let data = data.get("data").map(Value::to_string).unwrap_or_default();
+    // As the record has it: `null` where there is nothing to tell.
+    let data = data.get("data").unwrap_or(&Value::Null).to_string();
     let link = Link {
         seq,
         id: id(seq),

@@ -23,7 +23,8 @@ impl Commits {
     }
 
     /// Those since the last time; nothing when there were none.
-    pub(super) fn take(&self) -> Option<CommitTimes> {
+    #[must_use]
+    pub fn take(&self) -> Option<CommitTimes> {
         let mut kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         kept.sort_unstable();
         let longest = kept.last()?;

@@ -15,20 +15,20 @@ fn a_high_level_where_a_face_alone_lets_in_is_remarked_at_the_start_and_in_the_c
     // Nothing is made by a look.
     assert!(!check().contains("warning"));
     assert!(!door.path("door.db").exists());
-    assert!(door.run(&["groups", "set", "staff"]).status.success());
+    assert!(door.run(&["groups", "set", "everyone"]).status.success());
     let said = check();
     assert!(
         said.contains("warning: `recognition.security` = \"high\""),
         "{said}"
     );
-    assert!(said.contains("\"staff\" --pin on"), "{said}");
+    assert!(said.contains("\"everyone\" --pin on"), "{said}");
     let json = &door.json(&["config", "check"])[0];
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
     let mut service = door.start();
     service.wait_for("a face alone lets these groups in at front");
     drop(service);
     assert!(
-        door.run(&["groups", "set", "staff", "--pin", "on"])
+        door.run(&["groups", "set", "everyone", "--pin", "on"])
             .status
             .success()
     );
