@@ -1,10 +1,12 @@
 //! No signal that a terminal, an administrator or a habit sends ends the service with a released
 //! relay: it goes on to the end of the release, or ends in order.
 
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::support::door::{Door, doorward};
 use crate::support::stalled::{Bench, Kind, Report};
 
 use super::{AT_ONCE, judge};
@@ -20,7 +22,7 @@ pub(super) fn scenario() -> Report {
         ("SIGUSR2", Signal::USR2),
     ] {
         let bench = Bench::deserted(Kind::Nothing, RELEASE, "").unwrap();
-        let mut service = bench.start();
+        let mut service = bench.start_with(heedful(&bench.door));
         let pressed = bench.press();
         let released = bench.relay.next(true, pressed, pressed + RELEASE);
         service.signal(signal);
@@ -47,6 +49,17 @@ pub(super) fn scenario() -> Report {
         bench.record(&mut report, &["door.rex", "door.released", "door.secured"]);
     }
     report
+}
+
+/// The service with every signal at its default, as systemd starts it: a test that runs in the
+/// background of a shell, or under `nohup`, would hand down some of them ignored.
+fn heedful(door: &Door) -> Command {
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal")
+        .arg(doorward().get_program());
+    command.arg("--config").arg(door.config()).arg("run");
+    command
 }
 
 #[test]
