@@ -11,7 +11,7 @@ struct System {
 
 impl System {
     fn new(version: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("zones").tempdir().unwrap();
         let zoneinfo = folder.path().join("zoneinfo");
         std::fs::create_dir_all(zoneinfo.join("Europe")).unwrap();
         // In these files Berlin is where Lagos is: an hour, and no summer time.
@@ -58,7 +58,9 @@ fn the_newer_database_counts_whichever_it_is() {
         (None, "of the program", 2),
         (Some("new"), "of the program", 2),
     ] {
-        let zones = System::new(version).zones(None);
+        // Kept for as long as it is read.
+        let system = System::new(version);
+        let zones = system.zones(None);
         let told = zones.to_string();
         assert!(told.contains(counts) && told.contains(program), "{told}");
         let zone = zones.site(Some("Europe/Berlin")).unwrap();
