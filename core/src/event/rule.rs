@@ -34,9 +34,11 @@ pub enum Rule {
     Other(String),
 }
 
+/// What comes before a name, and the rule of that name.
+type Named = (&'static str, fn(String) -> Rule);
+
 impl Rule {
-    /// What comes before a name, or is the whole of it.
-    const NAMED: [(&'static str, fn(String) -> Rule); 3] = [
+    const NAMED: [Named; 3] = [
         ("group ", Rule::Group),
         ("schedule ", Rule::Schedule),
         ("holiday ", Rule::Holiday),
