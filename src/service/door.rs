@@ -124,7 +124,7 @@ impl Door {
             None => (mpsc::channel().0, (String::new(), 0)),
         };
         let mut reader = Reader::new(config, model, clock, &inbox, gallery)?;
-        let facts = reader.read()?;
+        let facts = reader.begin()?;
         let policy = config.policy((*facts.rules).clone())?;
         let left = left(&parts.store, &policy, &moment)?;
         let guard = Guard::new(config.guard_settings(), policy, left, &moment);

@@ -135,6 +135,17 @@ impl Reader {
     ///
     /// # Errors
     /// When something cannot be read; then nothing of it is sent.
+    /// What the guard and vision begin with.
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    pub(super) fn begin(&mut self) -> Result<Facts, StoreError> {
+        if let Some(news) = self.gallery()? {
+            let _ = self.gallery.send(news);
+        }
+        self.read()
+    }
+
     fn look(&mut self) -> Result<(), StoreError> {
         // Also the quickest to notice that the file is gone: nothing may be written for hours.
         self.store.ensure_in_place()?;
@@ -148,10 +159,7 @@ impl Reader {
     }
 
     /// What the guard goes by; what has not changed is not read again.
-    ///
-    /// # Errors
-    /// When something of it cannot be read.
-    pub(super) fn read(&mut self) -> Result<Facts, StoreError> {
+    fn read(&mut self) -> Result<Facts, StoreError> {
         let at = self.clock.tick();
         let presences = self.site.as_ref().map(Site::presences).transpose()?;
         let interlocked = match &self.site {

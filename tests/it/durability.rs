@@ -13,7 +13,7 @@ use doorward::event::{Event, RestoredFrom, SecureCause};
 use doorward::store::backup::previous;
 use doorward::store::health::{self, Depth};
 use doorward::store::recover::{self, open_or_recover};
-use doorward::store::{EventFilter, Store, StoreError};
+use doorward::store::{EVERYONE, EventFilter, Store, StoreError};
 use rusqlite::Connection;
 use rustix::process::Signal;
 
@@ -241,7 +241,8 @@ fn a_backup_that_this_door_did_not_make_is_not_restored_by_itself() {
     assert!(told.contains("it is not sealed by this door"), "{told}");
     assert!(told.contains("there was no sound backup"), "{told}");
     service.wait_for("\"ready\"");
-    assert!(door.store().rules().unwrap().groups.is_empty());
+    let groups = door.store().rules().unwrap().groups;
+    assert_eq!(groups.into_keys().collect::<Vec<_>>(), [EVERYONE]);
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn the_genuine_backup_before_a_planted_one_is_restored() {
     assert!(told.contains("door.db.backup.1 was restored"), "{told}");
     service.wait_for("\"ready\"");
     let groups = door.store().rules().unwrap().groups;
-    assert_eq!(groups.into_keys().collect::<Vec<_>>(), ["genuine"]);
+    assert_eq!(groups.into_keys().collect::<Vec<_>>(), [EVERYONE, "genuine"]);
 }
 
 #[test]

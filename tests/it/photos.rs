@@ -1,6 +1,7 @@
 //! Kept photos: in the transaction of their templates, never without being asked, gone with
 //! their person; and a database from before there were any.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use doorward::clock::Timestamp;
@@ -97,6 +98,8 @@ fn a_database_of_the_first_version_gets_room_for_photos_and_loses_nothing() {
     )
     .unwrap();
     drop(conn);
+    let owner_alone = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, owner_alone).unwrap();
     let mut store = Store::open(&path, None).unwrap();
     let ada = store.person("Ada").unwrap();
     assert_eq!((ada.templates, ada.photos), (1, 0));

@@ -359,15 +359,19 @@ fn repetition_says_so(door: &Sender, script: &Script, version: Option<&str>) -> 
     loop {
         match client.read() {
             Packet::Publish { qos: 1, pkid, .. } => {
-                if let Some(version) = version {
-                    client.publish("$SYS/brokers/emqx@127.0.0.1/version", version);
-                }
                 client.puback(pkid);
-                break;
+                if version.is_none() {
+                    break;
+                }
             }
+            // The question comes last, in a packet of its own.
             Packet::Subscribe { pkid } => {
                 asked = true;
                 client.suback(pkid);
+                if let Some(version) = version {
+                    client.publish("$SYS/brokers/emqx@127.0.0.1/version", version);
+                }
+                break;
             }
             other => panic!("{other:?}"),
         }

@@ -110,14 +110,13 @@ fn after_sigkill_relay_secure_makes_it_safe_and_the_next_start_records_it() {
     let mut service = door.start();
     service.wait_for("\"ready\"");
     assert_eq!(door.transitions()[0], "secured", "before anything else");
-    let events = door.store().events(&EventFilter::default()).unwrap();
-    let after_release = events
-        .iter()
-        .skip_while(|event| !matches!(event.event, Event::DoorReleased { .. }))
-        .nth(1)
-        .unwrap();
     let cause = SecureCause::Start;
-    assert_eq!(after_release.event, Event::DoorSecured { cause });
+    wait_for("the end of the last run is recorded", PATIENCE, || {
+        let events = door.store().events(&EventFilter::default()).unwrap();
+        let mut events = events.iter();
+        let _ = events.find(|event| matches!(event.event, Event::DoorReleased { .. }));
+        events.next().map(|event| event.event.clone()) == Some(Event::DoorSecured { cause })
+    });
 }
 
 #[test]

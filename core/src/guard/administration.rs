@@ -28,8 +28,14 @@ impl Guard {
         {
             return;
         }
-        self.presences
-            .retain(|_, passed| passed.written.is_none_or(|written| written >= read_at));
+        // Where people are is read anew with the rules, or from the site's file each time: until then
+        // what happened here counts.
+        let all_new = facts.presences.is_some();
+        self.presences.retain(|_, passed| {
+            passed.written.is_none_or(|(written, revision)| {
+                written >= read_at || (!all_new && revision == facts.revision)
+            })
+        });
         let known = self.applied.map(|(revision, _)| revision);
         if !self.facts_are_new(facts) {
             return;
@@ -85,13 +91,14 @@ impl Guard {
 
     /// Where people are is on the disk: the facts that are read from now on know it.
     pub(super) fn presences_written(&mut self, done: &Done, now: Tick) {
+        let revision = self.applied.map_or(0, |(revision, _)| revision);
         for (id, outcome) in &done.outcomes {
             if matches!(outcome, Outcome::Failed) {
                 continue;
             }
             for passed in self.presences.values_mut() {
                 if passed.entry == *id {
-                    passed.written = Some(now);
+                    passed.written = Some((now, revision));
                 }
             }
         }

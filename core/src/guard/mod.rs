@@ -122,8 +122,8 @@ pub struct Left {
 struct Passed {
     presence: Presence,
     entry: EntryId,
-    /// When it was on the disk.
-    written: Option<Tick>,
+    /// When it was on the disk, and the revision that was known then.
+    written: Option<(Tick, i64)>,
 }
 
 /// What is decided at one door.

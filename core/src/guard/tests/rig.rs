@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::access::Policy;
 use crate::access::fixtures::{moment, policy, subject};
 use crate::access::rules::{Group, Subject};
+use crate::access::settings::AccessConfig;
 use crate::clock::{Moment, Tick};
 use crate::command::{Incoming, gate};
 use crate::door::{ContactSettings, RexSettings, Settings};
@@ -117,7 +118,15 @@ pub(super) fn settings(without_record: WithoutRecord) -> GuardSettings {
 
 impl Rig {
     pub(super) fn new(without_record: WithoutRecord) -> Rig {
+        Rig::with(without_record, |_| {})
+    }
+
+    pub(super) fn with(
+        without_record: WithoutRecord,
+        configure: impl FnOnce(&mut AccessConfig),
+    ) -> Rig {
         let mut policy: Policy = policy();
+        configure(&mut policy.settings);
         policy.settings.alarm_after_denials = 0;
         policy.settings.lockout_after = 0;
         let now = moment("2026-03-30T12:00:00[Europe/Berlin]");

@@ -231,6 +231,27 @@ fn a_pressed_exit_button_is_a_lease_and_no_longer_than_it_is_believed() {
 }
 
 #[test]
+fn who_has_entered_is_known_to_be_inside_though_the_store_is_not_read_anew_for_it() {
+    use crate::access::settings::AntiPassback;
+    let mut rig = Rig::with(WithoutRecord::Deny, |access| {
+        access.anti_passback = AntiPassback::Timed;
+        access.anti_passback_s = 3;
+    });
+    rig.tell(Input::Contact(Contact::Closed));
+    rig.claim(1);
+    rig.claim(1);
+    assert!(!rig.since(0).contains(&"denied anti_passback".to_owned()), "at the door");
+    rig.tell(Input::Contact(Contact::Open));
+    rig.pass(1_000);
+    rig.claim(1);
+    assert!(rig.since(0).contains(&"denied anti_passback".to_owned()));
+    rig.pass(2_500);
+    let lines = rig.record.len();
+    rig.claim(1);
+    assert_eq!(rig.since(lines)[0], "access.granted");
+}
+
+#[test]
 fn a_slow_disk_is_told_of_and_so_is_its_end() {
     let mut rig = door();
     rig.disk = Disk::Hangs;
