@@ -29,7 +29,6 @@ mod gallery;
 mod gpio;
 mod guarding;
 mod hangs;
-
 mod liveness;
 mod outage;
 mod outbox;
