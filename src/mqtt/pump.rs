@@ -1,8 +1,8 @@
 //! The thread that keeps the broker informed.
 //!
 //! It owns the outbox's sending side for the life of the process: connect, feed, wait, connect
-//! again. It must never end by itself, whatever the broker does (nor by a panic: [`super::lives`]), and never touch anything but
-//! the outbox. Flows in: wakes and the stop. Flows out: [`PumpEvent`]s.
+//! again. It must never end by itself, whatever the broker does (nor by a panic: see `lives`), and
+//! never touch anything but the outbox. Flows in: wakes and the stop. Flows out: [`PumpEvent`]s.
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
