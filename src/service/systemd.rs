@@ -48,10 +48,13 @@ impl Status {
 
 impl Known {
     fn line(&self) -> String {
-        let broker = self.broker.as_deref().unwrap_or("no broker yet");
-        match self.unwell {
-            Some(unwell) => format!("not well: {}; {broker}", unwell.reason()),
-            None => broker.to_owned(),
+        let unwell = self
+            .unwell
+            .map(|unwell| format!("not well: {}", unwell.reason()));
+        match (unwell, self.broker.as_deref()) {
+            (Some(unwell), Some(broker)) => format!("{unwell}; {broker}"),
+            (Some(unwell), None) => unwell,
+            (None, broker) => broker.unwrap_or("well again").to_owned(),
         }
     }
 }
@@ -71,5 +74,7 @@ mod tests {
         assert!(line.ends_with("; connected to the broker"), "{line}");
         known.unwell = None;
         assert_eq!(known.line(), "connected to the broker");
+        known.broker = None;
+        assert_eq!(known.line(), "well again");
     }
 }

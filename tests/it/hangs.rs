@@ -84,7 +84,7 @@ fn a_hanging_relay_is_named_and_the_watchdog_starves_until_it_moves() {
 
     let mut all = Vec::new();
     let _ = pipe.read_to_end(&mut all);
-    manager.told("STATUS=no broker");
+    manager.told("STATUS=well again");
     manager.told("WATCHDOG=1");
     service.signal(Signal::TERM);
     assert!(service.wait().success(), "{}", service.log());
