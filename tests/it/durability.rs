@@ -260,7 +260,10 @@ fn the_genuine_backup_before_a_planted_one_is_restored() {
     assert!(told.contains("door.db.backup.1 was restored"), "{told}");
     service.wait_for("\"ready\"");
     let groups = door.store().rules().unwrap().groups;
-    assert_eq!(groups.into_keys().collect::<Vec<_>>(), [EVERYONE, "genuine"]);
+    assert_eq!(
+        groups.into_keys().collect::<Vec<_>>(),
+        [EVERYONE, "genuine"]
+    );
 }
 
 #[test]

@@ -127,14 +127,10 @@ impl Guard {
         for effect in effects {
             match effect {
                 Effect::Release { event } => {
-                    tracing::info!(?event, "door released");
-                    exit |= matches!(
-                        event,
-                        Event::DoorReleased {
-                            cause: ReleaseCause::Rex,
-                            ..
-                        }
-                    );
+                    if let Event::DoorReleased { cause, .. } = &event {
+                        tracing::info!(?cause, "door released");
+                        exit |= *cause == ReleaseCause::Rex;
+                    }
                     events.push(event);
                 }
                 Effect::Secure { event } => {

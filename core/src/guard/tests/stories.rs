@@ -240,7 +240,10 @@ fn who_has_entered_is_known_to_be_inside_though_the_store_is_not_read_anew_for_i
     rig.tell(Input::Contact(Contact::Closed));
     rig.claim(1);
     rig.claim(1);
-    assert!(!rig.since(0).contains(&"denied anti_passback".to_owned()), "at the door");
+    assert!(
+        !rig.since(0).contains(&"denied anti_passback".to_owned()),
+        "at the door"
+    );
     rig.tell(Input::Contact(Contact::Open));
     rig.pass(1_000);
     rig.claim(1);
