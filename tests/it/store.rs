@@ -1,5 +1,7 @@
 //! The store: migrations, atomicity, numbering, two processes, and what a sick disk does.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use doorward::clock::Timestamp;
 use doorward::event::wire::{QosPolicy, Wire};
 use doorward::event::{Denied, DenyReason, Event, Granted, Method, PersonStatus, SecureCause};
@@ -91,6 +93,7 @@ fn what_is_no_database_is_refused() {
         "this is not a database at all, however long it may be",
     )
     .unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let error = Store::open(&path, None).unwrap_err().to_string();
     assert!(error.contains("not a database"), "{error}");
     let missing = folder.path().join("no/such/folder/door.db");

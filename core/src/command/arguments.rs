@@ -140,6 +140,16 @@ impl Command {
         Some((mode, until.or(end)))
     }
 
+    /// From now on a mode ends at a time of its own, to the millisecond as the record has it,
+    /// whenever it is carried out.
+    pub fn date(&mut self, now: Timestamp) {
+        let end = self.mode_order(now).and_then(|(_, end)| end);
+        if let (Command::Mode { until, for_s, .. }, Some(end)) = (self, end) {
+            *until = Timestamp::from_millisecond(end.as_millisecond()).ok();
+            *for_s = None;
+        }
+    }
+
     /// For `locate`: how long to blink, in seconds.
     #[must_use]
     pub fn blink_s(&self) -> u32 {

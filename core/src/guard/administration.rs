@@ -3,7 +3,7 @@
 //! All of it stands in the store, written by the command line in another process, and comes in as
 //! facts. Never writes a rule.
 
-use super::{Author, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
+use super::{Author, Change, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
 use crate::access::rules::Presence;
 use crate::clock::{Moment, Tick};
 use crate::door::{Choice, Input};
@@ -28,14 +28,19 @@ impl Guard {
         {
             return;
         }
-        // Where people are is read anew with the rules, or from the site's file each time: until then
-        // what happened here counts.
-        let all_new = facts.presences.is_some();
-        self.presences.retain(|_, passed| {
-            passed.written.is_none_or(|(written, revision)| {
-                written >= read_at || (!all_new && revision == facts.revision)
-            })
-        });
+        if self
+            .revised
+            .is_none_or(|(revision, _)| revision != facts.revision)
+        {
+            self.revised = Some((facts.revision, read_at));
+        }
+        // Where people are by the site's file is read each time, everything else when it has changed.
+        let people_at = match (&facts.presences, self.revised) {
+            (None, Some((_, at))) => at,
+            _ => read_at,
+        };
+        self.presences
+            .retain(|_, passed| passed.written.is_none_or(|written| written >= people_at));
         let known = self.applied.map(|(revision, _)| revision);
         if !self.facts_are_new(facts) {
             return;
@@ -46,7 +51,14 @@ impl Guard {
             if known.is_some() {
                 tracing::info!("the rules were changed");
             }
-            self.govern(facts.order, now);
+            if self.disowned.is_some_and(|late| late != facts.order) {
+                self.disowned = None;
+            }
+            let order = match self.disowned {
+                Some(_) => self.order,
+                None => facts.order,
+            };
+            self.govern(order, now);
             for (alarm, noted) in facts.acknowledged.iter() {
                 // Not of one that has been raised since.
                 if self.duress_at.is_none_or(|raised| *noted >= raised) {
@@ -76,6 +88,24 @@ impl Guard {
         self.step(Input::Operator(choice), now);
     }
 
+    /// An order is on the disk after it was refused for being too late: the one before it goes on
+    /// governing, and is put back.
+    pub(super) fn take_back(&mut self, late: Option<ModeOrder>, now: &Moment) {
+        let order = self.order;
+        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
+        if late == order {
+            return;
+        }
+        tracing::warn!(
+            ?late,
+            "a mode that was refused is on the record: it is taken back"
+        );
+        self.disowned = Some(late);
+        let mut entry = self.entry(Author::Door, Vec::new(), now);
+        entry.change = Some(Change::Mode(order));
+        self.record.keep(entry, None, now.tick);
+    }
+
     /// Somebody took note of an alarm.
     pub(super) fn acknowledged(&mut self, alarm: Alarm, now: &Moment) {
         if let Some(event) = self.conditions.acknowledged(alarm) {
@@ -91,14 +121,13 @@ impl Guard {
 
     /// Where people are is on the disk: the facts that are read from now on know it.
     pub(super) fn presences_written(&mut self, done: &Done, now: Tick) {
-        let revision = self.applied.map_or(0, |(revision, _)| revision);
         for (id, outcome) in &done.outcomes {
             if matches!(outcome, Outcome::Failed) {
                 continue;
             }
             for passed in self.presences.values_mut() {
                 if passed.entry == *id {
-                    passed.written = Some((now, revision));
+                    passed.written = Some(now);
                 }
             }
         }

@@ -150,9 +150,10 @@ impl Guard {
                 let Accepted {
                     operator,
                     id,
-                    command,
+                    mut command,
                     spent,
                 } = accepted;
+                command.date(now.wall);
                 commands.spent.spend(spent.clone(), now.wall);
                 let ordered = Ordered {
                     author: Author::Operator(operator.clone()),
@@ -170,7 +171,11 @@ impl Guard {
                 if let Some(spent) = &refusal.spent {
                     commands.spent.spend((**spent).clone(), now.wall);
                 }
-                self.refuse(&refusal, now, incoming);
+                let author = match &refusal.operator {
+                    Some(operator) if refusal.genuine => Author::Operator(operator.clone()),
+                    _ => Author::Door,
+                };
+                self.refuse(&refusal, author, now, incoming);
             }
         }
     }
@@ -226,7 +231,7 @@ impl Guard {
                     operator: Some(operator),
                     ..Refusal::unread(reason, detail)
                 };
-                self.refuse(&refusal, now, incoming);
+                self.refuse(&refusal, Author::Door, now, incoming);
             }
         }
     }
@@ -323,6 +328,8 @@ impl Guard {
 
     /// A disk must not keep a door open: secured first, recorded after.
     fn lock(&mut self, ordered: Ordered, now: &Moment) {
+        // What time has brought about meanwhile is nobody's doing.
+        self.step(Input::Tick, now);
         if self.door.mode() == Mode::Unlocked {
             let detail = "the mode holds the door released: choose another mode";
             let spent = ordered.spent.clone();
@@ -393,11 +400,11 @@ impl Guard {
             genuine: true,
             spent: spent.map(Box::new),
         };
-        self.refuse(&refusal, now, &ordered.incoming);
+        self.refuse(&refusal, ordered.author.clone(), now, &ordered.incoming);
     }
 
     /// Spends, records and answers what is not carried out; the last two only now and then.
-    fn refuse(&mut self, refusal: &Refusal, now: &Moment, incoming: &Incoming) {
+    fn refuse(&mut self, refusal: &Refusal, author: Author, now: &Moment, incoming: &Incoming) {
         let Some(commands) = &mut self.commands else {
             return;
         };
@@ -421,8 +428,6 @@ impl Guard {
             unrecorded: Some(unrecorded).filter(|count| *count > 0),
         });
         if refusal.spent.is_some() || event.is_some() {
-            let operator = refusal.operator.clone().filter(|_| refusal.genuine);
-            let author = operator.map_or(Author::Door, Author::Operator);
             let mut entry = self.entry(author, event.into_iter().collect(), now);
             entry.spent = refusal.spent.as_deref().cloned();
             self.record.keep(entry, None, now.tick);

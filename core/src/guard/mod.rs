@@ -122,8 +122,8 @@ pub struct Left {
 struct Passed {
     presence: Presence,
     entry: EntryId,
-    /// When it was on the disk, and the revision that was known then.
-    written: Option<(Tick, i64)>,
+    /// When it was on the disk.
+    written: Option<Tick>,
 }
 
 /// What is decided at one door.
@@ -142,8 +142,12 @@ pub struct Guard {
     applied: Option<(i64, Tick)>,
     /// Facts that were read before this do not know what was committed since.
     facts_after: Option<Tick>,
+    /// The newest revision of the facts, and when it was read first.
+    revised: Option<(i64, Tick)>,
     /// The order that governs, as it was read or committed last.
     order: Option<ModeOrder>,
+    /// An order that is on the disk and does not govern: it came there too late.
+    disowned: Option<Option<ModeOrder>>,
     /// Where people are by what happened here, until the facts know it too.
     presences: BTreeMap<PersonId, Passed>,
     /// What was decided by rules that changed before it was recorded; judged anew, or given up then.
@@ -195,7 +199,9 @@ impl Guard {
             deeds: Vec::new(),
             applied: None,
             facts_after: None,
+            revised: None,
             order: None,
+            disowned: None,
             presences: BTreeMap::new(),
             reconsidered: Vec::new(),
             engaged: None,

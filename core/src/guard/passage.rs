@@ -16,7 +16,8 @@ use crate::conditions::Source;
 use crate::door::{self, Effect, GRACE, Input, Refusal, Released};
 use crate::event::wire::{DoorSummary, Lock};
 use crate::event::{
-    Alarm, CommandRefusal, Contact, DenyReason, Event, Granted, PersonRef, ReleaseCause,
+    Alarm, CommandRefusal, CommandVerb, Contact, DenyReason, Event, Granted, PersonRef,
+    ReleaseCause,
 };
 
 /// What follows once an entry is on the record.
@@ -361,6 +362,9 @@ impl Guard {
                 Fate::TooLate { entry } => {
                     let events = entry.facts.into_iter().map(|fact| fact.event);
                     self.withdrawn(events, now);
+                    if let Some(Change::Mode(late)) = entry.change {
+                        self.take_back(late, now);
+                    }
                 }
                 Fate::Rejected { then, why, .. } => match why {
                     Rejection::Stale => self.put_off(then, now),
@@ -388,6 +392,10 @@ impl Guard {
 
     /// It is not there yet, and happens all the same, as the configuration says.
     fn goes_ahead(&mut self, then: Then, entry: EntryId, facts: &Facts, now: &Moment) {
+        if self.stopped {
+            // Nothing is released any more; what is to be written stays to be written.
+            return self.given_up(then, None, now);
+        }
         tracing::warn!(entry = entry.0, "carried out before it is on the record");
         match then {
             Then::Admit(admission) => self.let_in_as_it_is(*admission, now),
@@ -510,7 +518,10 @@ impl Guard {
                 Event::AccessGranted(granted) => {
                     withdrawn.get_or_insert((ReleaseCause::Grant, Some(granted.person)));
                 }
-                Event::CommandExecuted { .. } => {
+                Event::CommandExecuted {
+                    verb: CommandVerb::Unlock,
+                    ..
+                } => {
                     withdrawn.get_or_insert((ReleaseCause::Operator, None));
                 }
                 _ => {}
@@ -525,11 +536,11 @@ impl Guard {
 
     /// Tells the latch what the door wants of it.
     pub(super) fn tell_latch(&mut self, now: Tick) {
+        let due = self.timers.get(Timer::Lease).is_none_or(|at| now >= at);
         let until = match self.door.released(now) {
             Released::No => None,
             Released::Until(until) => Some(until),
             Released::Lasting { at_least } => {
-                let due = self.timers.get(Timer::Lease).is_none_or(|at| now >= at);
                 let told = self
                     .released_until
                     .filter(|until| !due && *until >= at_least);
@@ -537,7 +548,7 @@ impl Guard {
             }
         };
         let lasting = matches!(self.door.released(now), Released::Lasting { .. });
-        if lasting && (until != self.released_until || self.timers.get(Timer::Lease).is_none()) {
+        if lasting && (due || until != self.released_until) {
             self.timers.set(Timer::Lease, Some(now + RENEW));
         }
         if until != self.released_until {

@@ -242,16 +242,14 @@ impl<T> Record<T> {
                     }
                 }
                 Outcome::Rejected(_) | Outcome::Failed if waiting.withdrawn => {}
-                Outcome::Rejected(why) if waiting.conditional => {
-                    if let Some(then) = then {
+                Outcome::Rejected(why) => match then {
+                    Some(then) => {
                         let why = why.clone();
                         fates.push(Fate::Rejected { then, why });
                     }
-                }
-                Outcome::Rejected(why) => {
-                    waiting.then = then;
-                    again.extend(self.bare(waiting, why));
-                }
+                    // It has happened.
+                    None => again.extend(self.bare(waiting, why)),
+                },
                 Outcome::Failed if waiting.conditional => {
                     if let Some(then) = then {
                         fates.push(Fate::GivenUp { then });
@@ -272,7 +270,9 @@ impl<T> Record<T> {
         if failed {
             // Nothing else is decided on a record that cannot be written.
             fates.extend(self.give_up(|_| true));
-            if self.waiting.is_empty() {
+            // Whoever is turned away leaves something to be written, which finds out by itself. Where
+            // nothing follows, the same would be tried again at once, for ever.
+            if self.waiting.is_empty() && !fates.is_empty() {
                 self.retry_at = None;
             }
         }

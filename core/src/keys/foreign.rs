@@ -129,7 +129,15 @@ fn ssh_seed(rest: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     // The private part is the seed, and the public key once more.
     let rest = rest.strip_prefix(&[0, 0, 0, 64])?;
     let (seed, rest) = rest.split_first_chunk::<32>()?;
-    (check[..4] == check[4..] && rest.starts_with(public.as_bytes())).then(|| Zeroizing::new(*seed))
+    let seed = Zeroizing::new(*seed);
+    let whole = check[..4] == check[4..] && rest.starts_with(public.as_bytes());
+    (whole && belong(&seed, &public)).then_some(seed)
+}
+
+/// Whether this is the public key of that seed.
+fn belong(seed: &[u8; 32], public: &PublicKey) -> bool {
+    SigningKey::from_pem(&Zeroizing::new(pem_of_seed(seed)))
+        .is_ok_and(|key| key.public_key() == public)
 }
 
 #[derive(serde::Deserialize)]
@@ -196,8 +204,7 @@ fn private_jwk(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
         .private()
         .ok_or("it is a public key: its d is missing")?;
     let seed = member("d", &d)?;
-    let signs = SigningKey::from_pem(&Zeroizing::new(pem_of_seed(&seed))).ok();
-    if signs.is_none_or(|key| jwk.public().as_ref() != Ok(key.public_key())) {
+    if !jwk.public().is_ok_and(|public| belong(&seed, &public)) {
         return Err("it is a JWK whose x does not belong to its d".into());
     }
     Ok(seed)

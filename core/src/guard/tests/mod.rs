@@ -1,7 +1,8 @@
 //! The guard with a disk that does as it is told, a latch that keeps time, and nothing else.
 //!
-//! `stories` are told one by one, `properties` hold whatever happens.
+//! `stories` and `corners` are told one by one, `properties` hold whatever happens.
 
+mod corners;
 mod properties;
 mod rig;
 mod stories;

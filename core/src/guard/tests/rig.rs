@@ -1,5 +1,6 @@
 //! A door: guard, disk, latch and clock, all simulated.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,18 +8,19 @@ use uuid::Uuid;
 
 use crate::access::Policy;
 use crate::access::fixtures::{moment, policy, subject};
-use crate::access::rules::{Group, Subject};
-use crate::access::settings::AccessConfig;
+use crate::access::rules::{Group, Presence, Subject};
 use crate::clock::{Moment, Tick};
-use crate::command::{Incoming, gate};
+use crate::command::token::{Claims, sign};
+use crate::command::{Command, Incoming, Operator, gate};
 use crate::door::{ContactSettings, RexSettings, Settings};
 use crate::event::wire::{QosPolicy, Wire};
-use crate::event::{Event, PersonId, PersonStatus, ReleaseCause};
+use crate::event::{Event, PersonId, PersonStatus, ReleaseCause, Role};
 use crate::gallery::Member;
 use crate::guard::{
     Author, Batch, Change, CommandSettings, Deed, Done, Entry, Facts, Guard, GuardSettings, Input,
     LEASE, Left, ModeOrder, Outcome, Patience, Rejection, SiteNote, WithoutRecord,
 };
+use crate::keys::{SigningKey, pem_of_seed};
 use crate::presentation::{Claim, Identity, TrackId};
 
 /// How the disk does.
@@ -55,6 +57,8 @@ pub(super) struct Rig {
     pub(super) under_way: Option<Batch>,
     pub(super) record: Vec<Line>,
     pub(super) batches: usize,
+    /// How many summaries of the door came onto the disk.
+    pub(super) states: usize,
     /// Until when the relay is released.
     pub(super) relay: Option<Tick>,
     /// When the relay moved, and to what, with what was on the record then.
@@ -65,6 +69,18 @@ pub(super) struct Rig {
 
 pub(super) fn id(n: u8) -> PersonId {
     PersonId(Uuid::from_u128(u128::from(n)))
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap()
+}
+
+fn ada() -> Operator {
+    Operator {
+        name: "ada".into(),
+        role: Role::Admin,
+        key: key().public_key().clone(),
+    }
 }
 
 /// A door with contact and exit button, five seconds of release.
@@ -118,15 +134,15 @@ pub(super) fn settings(without_record: WithoutRecord) -> GuardSettings {
 
 impl Rig {
     pub(super) fn new(without_record: WithoutRecord) -> Rig {
-        Rig::with(without_record, |_| {})
+        Rig::with(without_record, |_, _| {})
     }
 
+    /// A door with other settings.
     pub(super) fn with(
         without_record: WithoutRecord,
-        configure: impl FnOnce(&mut AccessConfig),
+        change: impl FnOnce(&mut GuardSettings, &mut Policy),
     ) -> Rig {
         let mut policy: Policy = policy();
-        configure(&mut policy.settings);
         policy.settings.alarm_after_denials = 0;
         policy.settings.lockout_after = 0;
         let now = moment("2026-03-30T12:00:00[Europe/Berlin]");
@@ -135,9 +151,12 @@ impl Rig {
             read_at: Some(now.tick),
             rules: Arc::new(policy.rules.clone()),
             people: Arc::new(people.collect()),
+            operators: Arc::new(BTreeMap::from([("ada".to_owned(), ada())])),
             ..Facts::default()
         };
-        let guard = Guard::new(settings(without_record), policy, Left::default(), &now);
+        let mut settings = settings(without_record);
+        change(&mut settings, &mut policy);
+        let guard = Guard::new(settings, policy, Left::default(), &now);
         let mut rig = Rig {
             guard,
             store: facts.clone(),
@@ -149,6 +168,7 @@ impl Rig {
             under_way: None,
             record: Vec::new(),
             batches: 0,
+            states: 0,
             relay: None,
             moves: Vec::new(),
             answers: Vec::new(),
@@ -175,6 +195,9 @@ impl Rig {
             }
         }
         self.answer();
+        let deadline = self.guard.deadline();
+        let awake = deadline.is_some_and(|at| at <= self.now.tick);
+        assert!(!awake, "it asks to be called again and again");
     }
 
     fn release(&mut self, until: Tick) {
@@ -214,6 +237,7 @@ impl Rig {
             })
             .collect();
         if works {
+            self.states += usize::from(batch.state.is_some());
             for answer in &batch.answers {
                 let text = String::from_utf8(answer.payload.clone()).unwrap();
                 self.answers.push(text);
@@ -237,9 +261,23 @@ impl Rig {
             assert_eq!(unless, &["back"]);
             return Outcome::Rejected(Rejection::Interlock);
         }
-        if let Some(Change::Mode(order)) = entry.change {
-            self.store.order = order;
-            self.store.revision += 1;
+        match &entry.change {
+            Some(Change::Mode(order)) => {
+                self.store.order = *order;
+                self.store.revision += 1;
+            }
+            // No revision counts that.
+            Some(Change::Passed { person, area }) => {
+                let mut people = (*self.store.people).clone();
+                let door = "front".to_owned();
+                people.get_mut(&person.id).unwrap().presence = Some(Presence {
+                    area: area.clone(),
+                    door,
+                    at: entry.at,
+                });
+                self.store.people = Arc::new(people);
+            }
+            Some(Change::Acknowledge { .. }) | None => {}
         }
         for fact in &entry.facts {
             self.record.push(Line {
@@ -281,11 +319,11 @@ impl Rig {
     /// The reader's round.
     pub(super) fn read(&mut self) {
         if self.readable {
-            self.facts = Facts {
-                read_at: Some(self.now.tick),
-                interlocked: self.others_engaged,
-                ..self.store.clone()
-            };
+            if self.facts.revision != self.store.revision {
+                self.facts = self.store.clone();
+            }
+            self.facts.read_at = Some(self.now.tick);
+            self.facts.interlocked = self.others_engaged;
         }
     }
 
@@ -328,8 +366,27 @@ impl Rig {
     }
 
     pub(super) fn plain(&mut self, payload: &str) {
+        self.send("d/home/front/command/plain/home", payload);
+    }
+
+    /// An operator sends this.
+    pub(super) fn command(&mut self, id: &str, cmd: Command) {
+        let signed = self.now.wall.as_second();
+        let claims = Claims {
+            iss: "ada".into(),
+            aud: "/d/home/front".into(),
+            jti: id.into(),
+            iat: signed,
+            exp: signed + 30,
+            cmd,
+        };
+        let token = sign(&key(), &claims).unwrap();
+        self.send("d/home/front/command", &token);
+    }
+
+    fn send(&mut self, topic: &str, payload: &str) {
         let incoming = Incoming {
-            topic: "d/home/front/command/plain/home".into(),
+            topic: topic.into(),
             payload: payload.into(),
             retain: false,
             response_topic: None,

@@ -233,9 +233,9 @@ fn a_pressed_exit_button_is_a_lease_and_no_longer_than_it_is_believed() {
 #[test]
 fn who_has_entered_is_known_to_be_inside_though_the_store_is_not_read_anew_for_it() {
     use crate::access::settings::AntiPassback;
-    let mut rig = Rig::with(WithoutRecord::Deny, |access| {
-        access.anti_passback = AntiPassback::Timed;
-        access.anti_passback_s = 3;
+    let mut rig = Rig::with(WithoutRecord::Deny, |_, policy| {
+        policy.settings.anti_passback = AntiPassback::Timed;
+        policy.settings.anti_passback_s = 3;
     });
     rig.tell(Input::Contact(Contact::Closed));
     rig.claim(1);
