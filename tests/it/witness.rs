@@ -205,7 +205,6 @@ fn heard(site: &Site) {
 }
 
 #[test]
-#[ignore = "known defect: a witness that comes back to the session the broker kept for it hears nothing"]
 fn a_record_that_root_rewrote_is_proven_false_from_another_machines_file() {
     let site = Site::new();
     let witness = site.witness(&[]);

@@ -1,10 +1,12 @@
 //! MQTT 5.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rumqttc::{
-    AckMode, AsyncClient, BrokerSessionResumePolicy, Event, MqttOptions, Packet, QoS,
-    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, Event, MqttOptions, Packet, PersistedAckMode, PersistedSession, QoS,
+    SessionStore, SessionStoreError, SessionStoreKey, SubscribeFilter, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -37,8 +39,7 @@ pub(super) fn open(
     options
         .set_clean_start(false)
         .set_session_expiry_interval(Some(expiry_s))
-        // What was under way when the last client ended, the broker sends again.
-        .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly)
+        .set_session_store_arc(Arc::new(NothingUnderWay))
         .set_ack_mode(AckMode::Manual)
         .set_max_packet_size(Some(MAX_PACKET))
         .set_keep_alive(u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX));
@@ -79,4 +80,42 @@ pub(super) fn subscribe(client: &AsyncClient, filters: &[String]) {
         .iter()
         .map(|filter| SubscribeFilter::new(filter.clone(), QoS::ExactlyOnce));
     let _ = client.try_subscribe_many(filters);
+}
+
+/// Our side of the session: we send nothing that must arrive, and what was under way to us when the
+/// last client ended, the broker sends again. Without a side of ours the library does not subscribe
+/// in a session that the broker kept, and what is to be heard may be more than the last time.
+#[derive(Debug)]
+struct NothingUnderWay;
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for NothingUnderWay {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: None,
+            outgoing_inflight_upper_limit: None,
+            ack_mode: PersistedAckMode::Manual,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(std::future::ready(Ok(Some(session))))
+    }
+
+    fn save<'a>(
+        &'a self,
+        _key: &'a SessionStoreKey,
+        _session: &'a PersistedSession,
+    ) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn clear<'a>(&'a self, _key: &'a SessionStoreKey) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
