@@ -1,10 +1,12 @@
 //! MQTT 5.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rumqttc::{
-    AckMode, AsyncClient, BrokerSessionResumePolicy, Event, MqttOptions, Packet, QoS,
-    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, Event, MqttOptions, Packet, PersistedAckMode, PersistedSession, QoS,
+    SessionStore, SessionStoreError, SessionStoreKey, SubscribeFilter, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -37,8 +39,7 @@ pub(super) fn open(
     options
         .set_clean_start(false)
         .set_session_expiry_interval(Some(expiry_s))
-        // What was under way when the last client ended, the broker sends again.
-        .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly)
+        .set_session_store_arc(Arc::new(NothingOfOurs))
         .set_ack_mode(AckMode::Manual)
         .set_max_packet_size(Some(MAX_PACKET))
         .set_keep_alive(u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX));
@@ -72,6 +73,41 @@ pub(super) fn open(
         }
     });
     client
+}
+
+/// What is kept of our side of the session: nothing. Nothing is published, and a message that comes
+/// again is known by its hash. But the library must be told so: in a session that only the broker
+/// remembers it would send no SUBSCRIBE.
+#[derive(Debug)]
+struct NothingOfOurs;
+
+/// What the library awaits; ready when it is made.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for NothingOfOurs {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: None,
+            outgoing_inflight_upper_limit: None,
+            ack_mode: PersistedAckMode::Manual,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(std::future::ready(Ok(Some(session))))
+    }
+
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 pub(super) fn subscribe(client: &AsyncClient, filters: &[String]) {
