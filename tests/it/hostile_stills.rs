@@ -121,7 +121,7 @@ fn sixteen_bits_in_four_channels_are_refused_by_their_memory() {
     let check = crc32(&encoded[12..29]).to_be_bytes();
     encoded[29..33].copy_from_slice(&check);
     std::fs::write(&file, encoded).unwrap();
-    refused(&door, &file, "takes 441 MB, at most 300 allowed");
+    refused(&door, &file, "takes 592 MB, at most 300 allowed");
 }
 
 #[test]

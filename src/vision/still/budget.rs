@@ -19,6 +19,8 @@ pub(super) struct Outline<'a> {
     pub(super) height: u32,
     /// Bytes of the decoded picture, in its own colours.
     pub(super) decoded: u64,
+    /// Whether that has more than a byte for each channel.
+    pub(super) deep: bool,
     /// The file.
     pub(super) file: &'a [u8],
 }
@@ -44,8 +46,10 @@ impl Outline<'_> {
             // Lines only.
             _ => 0,
         };
-        // RGB of one byte is taken as it is.
-        let converted = if self.decoded == pixels * 3 && !self.is_halved() {
+        // RGB of one byte is taken as it is; what has more is made that first.
+        let converted = if self.is_halved() {
+            kept + if self.deep { pixels * 3 } else { 0 }
+        } else if self.decoded == pixels * 3 {
             0
         } else {
             kept
@@ -155,6 +159,7 @@ mod tests {
             width: size.0,
             height: size.1,
             decoded: u64::from(size.0) * u64::from(size.1) * channels,
+            deep: channels > 4,
             file,
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn open(
     options
         .set_clean_start(false)
         .set_session_expiry_interval(Some(expiry_s))
-        .set_session_store_arc(Arc::new(NothingUnderWay))
+        .set_session_store_arc(Arc::new(NothingOfOurs))
         .set_ack_mode(AckMode::Manual)
         .set_max_packet_size(Some(MAX_PACKET))
         .set_keep_alive(u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX));
@@ -75,22 +75,16 @@ pub(super) fn open(
     client
 }
 
-pub(super) fn subscribe(client: &AsyncClient, filters: &[String]) {
-    let filters = filters
-        .iter()
-        .map(|filter| SubscribeFilter::new(filter.clone(), QoS::ExactlyOnce));
-    let _ = client.try_subscribe_many(filters);
-}
-
-/// Our side of the session: we send nothing that must arrive, and what was under way to us when the
-/// last client ended, the broker sends again. Without a side of ours the library does not subscribe
-/// in a session that the broker kept, and what is to be heard may be more than the last time.
+/// What is kept of our side of the session: nothing. Nothing is published, and a message that comes
+/// again is known by its hash. But the library must be told so: in a session that only the broker
+/// remembers it would send no SUBSCRIBE.
 #[derive(Debug)]
-struct NothingUnderWay;
+struct NothingOfOurs;
 
+/// What the library awaits; ready when it is made.
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
 
-impl SessionStore for NothingUnderWay {
+impl SessionStore for NothingOfOurs {
     fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Answer<'a, Option<PersistedSession>> {
         let session = PersistedSession {
             format_version: 1,
@@ -107,15 +101,18 @@ impl SessionStore for NothingUnderWay {
         Box::pin(std::future::ready(Ok(Some(session))))
     }
 
-    fn save<'a>(
-        &'a self,
-        _key: &'a SessionStoreKey,
-        _session: &'a PersistedSession,
-    ) -> Answer<'a, ()> {
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Answer<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn clear<'a>(&'a self, _key: &'a SessionStoreKey) -> Answer<'a, ()> {
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Answer<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+pub(super) fn subscribe(client: &AsyncClient, filters: &[String]) {
+    let filters = filters
+        .iter()
+        .map(|filter| SubscribeFilter::new(filter.clone(), QoS::ExactlyOnce));
+    let _ = client.try_subscribe_many(filters);
 }
