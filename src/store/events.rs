@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
+use super::outbox::{NewRow, stage};
 use super::{Stamp, Store, StoreError, chain};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::chain::{ChainHash, Head, Link};
@@ -267,23 +268,20 @@ pub(super) fn enqueue(
     publication: &Publication,
     event_id: Option<Uuid>,
 ) -> Result<(), StoreError> {
-    conn.prepare_cached(
-        "INSERT INTO outbox (event_id, class, topic, qos, retain, content_type, payload, expires_at,
-                             correlation)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        event_id.map(|id| id.to_string()),
-        publication.class.as_str(),
-        publication.topic,
-        u8::from(publication.qos),
-        publication.retain,
-        publication.content_type,
-        publication.payload,
-        publication.expires_at.map(Timestamp::as_millisecond),
-        publication.correlation,
-    ])?;
-    Ok(())
+    NewRow {
+        seq: None,
+        event_id,
+        class: publication.class.as_str(),
+        topic: &publication.topic,
+        qos: publication.qos,
+        retain: publication.retain,
+        content_type: publication.content_type,
+        payload: &publication.payload,
+        maybe_dup: false,
+        expires_at: publication.expires_at.map(Timestamp::as_millisecond),
+        correlation: publication.correlation.as_deref(),
+    }
+    .insert(conn)
 }
 
 /// Only the newest retained summary matters: one still waiting is replaced.
@@ -299,8 +297,11 @@ pub(super) fn replace_retained(
 
 /// Queues a message and drops those of its class that no broker has seen yet.
 pub(super) fn supersede(conn: &Connection, publication: &Publication) -> Result<(), StoreError> {
-    conn.prepare_cached("DELETE FROM outbox WHERE class = ? AND stage = 0")?
-        .execute([publication.class.as_str()])?;
+    conn.prepare_cached(concat!(
+        "DELETE FROM outbox WHERE class = ? AND ",
+        stage!(queued)
+    ))?
+    .execute([publication.class.as_str()])?;
     enqueue(conn, publication, None)
 }
 

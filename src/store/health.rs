@@ -13,6 +13,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::outbox::stage;
 use super::{BUSY_TIMEOUT, Store, StoreError};
 
 /// Findings that are reported; a damaged page can have thousands.
@@ -99,7 +100,10 @@ impl Store {
             photos: number("SELECT count(*) FROM photos")?,
             events: number("SELECT count(*) FROM events")?,
             last_seq: number("SELECT coalesce(max(seq), 0) FROM events")?,
-            waiting: number("SELECT count(*) FROM outbox WHERE stage < 3")?,
+            waiting: number(concat!(
+                "SELECT count(*) FROM outbox WHERE ",
+                stage!(waiting)
+            ))?,
         })
     }
 

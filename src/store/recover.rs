@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::backup::{Partial, beside, previous};
 use super::health::{Depth, look_at, structure};
+use super::outbox::stage;
 use super::private::{close_to_others, with_suffix};
 use super::{Store, StoreError, lock};
 use crate::clock::Timestamp;
@@ -341,7 +342,12 @@ impl Ready<'_> {
 /// on without it: everything waiting is sent again, marked as possibly arriving twice.
 fn forget_broker(conn: &Connection) -> Result<(), StoreError> {
     conn.execute(
-        "UPDATE outbox SET stage = 0, pkid = NULL, maybe_dup = 1 WHERE stage < 3",
+        concat!(
+            "UPDATE outbox SET ",
+            stage!(queued),
+            ", pkid = NULL, maybe_dup = 1 WHERE ",
+            stage!(waiting)
+        ),
         [],
     )?;
     conn.execute("DELETE FROM mqtt_session", [])?;

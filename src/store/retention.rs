@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::events::{append, to_i64, to_u64};
+use super::outbox::stage;
 use super::{Store, StoreError, chain};
 use crate::clock::{Timestamp, rfc3339_millis};
 use crate::event::Event;
@@ -64,7 +65,10 @@ fn last_to_go(
 ) -> Result<Option<Head>, StoreError> {
     // The first that the broker does not have yet; then those after it stay too.
     let unsent: Option<i64> = conn.query_row(
-        "SELECT min(e.seq) FROM outbox o JOIN events e ON e.id = o.event_id WHERE o.stage < 3",
+        concat!(
+            "SELECT min(e.seq) FROM outbox o JOIN events e ON e.id = o.event_id WHERE o.",
+            stage!(waiting)
+        ),
         [],
         |row| row.get(0),
     )?;

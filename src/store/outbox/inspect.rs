@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::limits::size;
 use super::rows::number;
+use super::stage;
 use super::{Depth, Size};
 use crate::store::{Store, StoreError};
 
@@ -37,11 +38,17 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn outbox_holdings(&self) -> Result<Holdings, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT class, count(*) FILTER (WHERE stage = 0), count(*) FILTER (WHERE stage IN (1, 2)),
-                    count(*) FILTER (WHERE stage = 4)
-             FROM outbox GROUP BY class ORDER BY class",
-        )?;
+        let mut statement = self.conn.prepare_cached(concat!(
+            "SELECT class, count(*) FILTER (WHERE ",
+            stage!(queued),
+            "), count(*) FILTER (WHERE ",
+            stage!(under_way),
+            "),
+                    count(*) FILTER (WHERE ",
+            stage!(rejected),
+            ")
+             FROM outbox GROUP BY class ORDER BY class"
+        ))?;
         let rows = statement.query_map([], |row| {
             Ok(Waiting {
                 class: row.get(0)?,
@@ -92,8 +99,14 @@ impl Store {
     pub fn retry_refused(&mut self, seq: Option<i64>) -> Result<usize, StoreError> {
         let tx = self.write()?;
         let queued = tx.execute(
-            "UPDATE outbox SET stage = 0, pkid = NULL, reason = NULL
-             WHERE stage = 4 AND (?1 IS NULL OR seq = ?1)",
+            concat!(
+                "UPDATE outbox SET ",
+                stage!(queued),
+                ", pkid = NULL, reason = NULL
+             WHERE ",
+                stage!(rejected),
+                " AND (?1 IS NULL OR seq = ?1)"
+            ),
             params![seq],
         )?;
         tx.commit()?;
@@ -108,10 +121,18 @@ pub(super) fn depth(conn: &Connection) -> Result<Depth, StoreError> {
             .query_row([], |row| number(row, 0))?)
     };
     let waiting = size(conn)?.messages;
-    let under_way = count("SELECT count(*) FROM outbox WHERE stage IN (1, 2) AND stage < 3")?;
+    let under_way = count(concat!(
+        "SELECT count(*) FROM outbox WHERE ",
+        stage!(under_way),
+        " AND ",
+        stage!(waiting)
+    ))?;
     Ok(Depth {
         queued: waiting.saturating_sub(under_way),
         under_way,
-        rejected: count("SELECT count(*) FROM outbox WHERE stage = 4")?,
+        rejected: count(concat!(
+            "SELECT count(*) FROM outbox WHERE ",
+            stage!(rejected)
+        ))?,
     })
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ToSql, params, params_from_iter};
 
 use super::level::Size;
 use super::rows::number;
+use super::stage;
 use crate::clock::Timestamp;
 use crate::config::{Droppable, OutboxConfig};
 use crate::event::{Class, DropReason, Event, Recorded};
@@ -71,10 +72,13 @@ impl Droppable {
     /// Which queued rows it names. Retained summaries are never many, and nobody would repeat them.
     fn rows(self) -> &'static str {
         match self {
-            Droppable::Telemetry => "stage = 0 AND class = 'telemetry'",
-            Droppable::Snapshot => "stage = 0 AND class = 'snapshot'",
+            Droppable::Telemetry => concat!(stage!(queued), " AND class = 'telemetry'"),
+            Droppable::Snapshot => concat!(stage!(queued), " AND class = 'snapshot'"),
             Droppable::Qos0 => {
-                "stage = 0 AND qos = 0 AND retain = 0 AND class NOT IN ('telemetry', 'snapshot')"
+                concat!(
+                    stage!(queued),
+                    " AND qos = 0 AND retain = 0 AND class NOT IN ('telemetry', 'snapshot')"
+                )
             }
         }
     }
@@ -180,9 +184,11 @@ pub(super) fn size(conn: &Connection) -> Result<Size, StoreError> {
 
 fn has_expired(conn: &Connection, now: i64) -> Result<bool, StoreError> {
     Ok(conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM outbox WHERE expires_at <= ? AND stage IN (0, 4))",
-        )?
+        .prepare_cached(concat!(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE expires_at <= ? AND ",
+            stage!(at_rest),
+            ")"
+        ))?
         .query_row([now], |row| row.get(0))?)
 }
 
@@ -207,12 +213,18 @@ fn may_drop(conn: &Connection, limits: &Limits) -> Result<bool, StoreError> {
 /// What expired while it waited goes, and is counted; what was refused goes without a word: a
 /// picture that no broker wants must not stay for ever either.
 fn expire(conn: &Connection, now: i64) -> Result<u64, StoreError> {
-    conn.prepare_cached("DELETE FROM outbox WHERE stage = 4 AND expires_at <= ?")?
-        .execute([now])?;
-    let mut statement = conn.prepare_cached(
-        "SELECT seq, class FROM outbox WHERE stage = 0 AND expires_at <= ?
-         ORDER BY expires_at LIMIT ?",
-    )?;
+    conn.prepare_cached(concat!(
+        "DELETE FROM outbox WHERE ",
+        stage!(rejected),
+        " AND expires_at <= ?"
+    ))?
+    .execute([now])?;
+    let mut statement = conn.prepare_cached(concat!(
+        "SELECT seq, class FROM outbox WHERE ",
+        stage!(queued),
+        " AND expires_at <= ?
+         ORDER BY expires_at LIMIT ?"
+    ))?;
     let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
     let rows = statement.query_map([now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
@@ -262,7 +274,10 @@ fn remove(
     rows: &[(i64, String)],
     reason: DropReason,
 ) -> Result<u64, StoreError> {
-    let mut delete = conn.prepare_cached("DELETE FROM outbox WHERE seq = ? AND stage = 0")?;
+    let mut delete = conn.prepare_cached(concat!(
+        "DELETE FROM outbox WHERE seq = ? AND ",
+        stage!(queued)
+    ))?;
     let mut count = conn.prepare_cached(
         "INSERT INTO outbox_dropped (class, reason, messages) VALUES (?, ?, ?)
          ON CONFLICT (class, reason) DO UPDATE SET messages = messages + excluded.messages",

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::give_up_session;
 use super::rows::{number, read};
-use super::{Row, Stage};
+use super::{Row, Stage, stage};
 use crate::clock::Timestamp;
 use crate::event::wire::Qos;
 use crate::event::{Class, DropReason, Event};
@@ -40,19 +40,17 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn outbox_waiting(&self, limit: u32) -> Result<Vec<(Row, Option<Stage>)>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(concat!(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation, stage
-             FROM outbox WHERE stage < 3 ORDER BY seq LIMIT ?",
-        )?;
+             FROM outbox WHERE ",
+            stage!(waiting),
+            " ORDER BY seq LIMIT ?"
+        ))?;
         let mut rows = statement.query([limit])?;
         let mut waiting = Vec::new();
         while let Some(row) = rows.next()? {
-            let stage = match row.get::<_, i64>(11)? {
-                1 => Some(Stage::Published),
-                2 => Some(Stage::Received),
-                _ => None,
-            };
+            let stage = Stage::read(row.get(11)?);
             waiting.push((read(row)?, stage));
         }
         Ok(waiting)
@@ -71,14 +69,17 @@ impl Store {
         let stamp = self.stamp.clone();
         let tx = self.write()?;
         let seq = chosen.seq();
-        let others = "stage < 3 AND qos <> ?1 AND (?2 IS NULL OR seq = ?2)";
+        let others = concat!(
+            stage!(waiting),
+            " AND qos <> ?1 AND (?2 IS NULL OR seq = ?2)"
+        );
         let count = |stage: &str| -> Result<u64, StoreError> {
             let count = format!("SELECT count(*) FROM outbox WHERE {others} AND {stage}");
             Ok(tx.query_row(&count, params![u8::from(qos), seq], |row| number(row, 0))?)
         };
         let managed = Managed {
             messages: count("1")?,
-            session_given_up: count("stage IN (1, 2)")? > 0,
+            session_given_up: count(stage!(under_way))? > 0,
         };
         if managed.messages == 0 {
             return Ok(managed);
@@ -124,7 +125,11 @@ impl Store {
             give_up_session(&tx)?;
         }
         tx.execute(
-            "DELETE FROM outbox WHERE stage < 3 AND (?1 IS NULL OR seq = ?1)",
+            concat!(
+                "DELETE FROM outbox WHERE ",
+                stage!(waiting),
+                " AND (?1 IS NULL OR seq = ?1)"
+            ),
             [chosen.seq()],
         )?;
         for (class, messages, _) in classes {
@@ -156,10 +161,14 @@ fn waiting_classes(
     conn: &Connection,
     chosen: Chosen,
 ) -> Result<Vec<(Class, u64, u64)>, StoreError> {
-    let mut statement = conn.prepare(
-        "SELECT class, count(*), count(*) FILTER (WHERE stage IN (1, 2))
-         FROM outbox WHERE stage < 3 AND (?1 IS NULL OR seq = ?1) GROUP BY class ORDER BY class",
-    )?;
+    let mut statement = conn.prepare(concat!(
+        "SELECT class, count(*), count(*) FILTER (WHERE ",
+        stage!(under_way),
+        ")
+         FROM outbox WHERE ",
+        stage!(waiting),
+        " AND (?1 IS NULL OR seq = ?1) GROUP BY class ORDER BY class"
+    ))?;
     let mut rows = statement.query([chosen.seq()])?;
     let mut classes = Vec::new();
     while let Some(row) = rows.next()? {

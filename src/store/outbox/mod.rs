@@ -16,6 +16,7 @@ mod level;
 mod limits;
 mod manage;
 mod rows;
+mod stage;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,10 @@ pub use inspect::{Holdings, Waiting};
 pub use level::{LevelNews, LevelWatch, Size};
 pub use limits::{Dropped, Limits, Swept};
 pub use manage::{Chosen, Managed};
-pub use rows::{Change, Depth, Row, Stage, UnderWay};
+pub(super) use rows::NewRow;
+pub use rows::{Change, Depth, Row, UnderWay};
+pub use stage::Stage;
+pub(super) use stage::stage;
 
 use super::StoreError;
 use super::health::FileIdentity;
@@ -82,13 +86,17 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub fn queued(&self, limit: usize, now: Timestamp) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(concat!(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation
-             FROM outbox WHERE stage = 0 AND stage < 3
+             FROM outbox WHERE ",
+            stage!(queued),
+            " AND ",
+            stage!(waiting),
+            "
                 AND (expires_at IS NULL OR expires_at > ?)
-             ORDER BY seq LIMIT ?",
-        )?;
+             ORDER BY seq LIMIT ?"
+        ))?;
         let mut rows = statement.query([
             now.as_millisecond(),
             i64::try_from(limit).unwrap_or(i64::MAX),
@@ -106,20 +114,21 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub fn under_way(&self) -> Result<Vec<UnderWay>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(concat!(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation, stage, pkid, sent_at
-             FROM outbox WHERE stage IN (1, 2) AND stage < 3 ORDER BY stage, seq",
-        )?;
+             FROM outbox WHERE ",
+            stage!(under_way),
+            " AND ",
+            stage!(waiting),
+            " ORDER BY stage, seq"
+        ))?;
         let mut rows = statement.query([])?;
         let mut under_way = Vec::new();
         while let Some(row) = rows.next()? {
             under_way.push(UnderWay {
                 row: read(row)?,
-                stage: match row.get::<_, i64>(11)? {
-                    1 => Stage::Published,
-                    _ => Stage::Received,
-                },
+                stage: Stage::read(row.get(11)?).unwrap_or(Stage::Received),
                 pkid: row.get(12)?,
                 sent_at: row.get(13)?,
             });
@@ -202,8 +211,14 @@ impl Outbox {
         }
         if prune {
             tx.execute(
-                "DELETE FROM outbox WHERE stage = 4 AND seq <=
-                 (SELECT seq FROM outbox WHERE stage = 4 ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+                concat!(
+                    "DELETE FROM outbox WHERE ",
+                    stage!(rejected),
+                    " AND seq <=
+                 (SELECT seq FROM outbox WHERE ",
+                    stage!(rejected),
+                    " ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+                ),
                 [KEEP_REJECTED],
             )?;
         }
@@ -269,11 +284,13 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub fn rejected(&self) -> Result<Vec<(Row, String)>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(concat!(
             "SELECT seq, event_id, class, topic, qos, retain, content_type, payload, maybe_dup,
                     expires_at, correlation, reason
-             FROM outbox WHERE stage = 4 ORDER BY seq",
-        )?;
+             FROM outbox WHERE ",
+            stage!(rejected),
+            " ORDER BY seq"
+        ))?;
         let mut rows = statement.query([])?;
         let mut rejected = Vec::new();
         while let Some(row) = rows.next()? {
@@ -299,8 +316,15 @@ impl Outbox {
 /// next connection begins a new session, so no packet id of the old one can be met again.
 fn give_up_session(conn: &Connection) -> Result<(), StoreError> {
     conn.execute(
-        "UPDATE outbox SET stage = 0, pkid = NULL, maybe_dup = 1
-         WHERE stage IN (1, 2) AND stage < 3",
+        concat!(
+            "UPDATE outbox SET ",
+            stage!(queued),
+            ", pkid = NULL, maybe_dup = 1
+         WHERE ",
+            stage!(under_way),
+            " AND ",
+            stage!(waiting)
+        ),
         [],
     )?;
     conn.execute("DELETE FROM mqtt_session", [])?;
@@ -310,43 +334,31 @@ fn give_up_session(conn: &Connection) -> Result<(), StoreError> {
 fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     match change {
         Change::Published { row, pkid, at } => {
-            let known = conn
-                .prepare_cached(
-                    "UPDATE outbox SET stage = 1, pkid = ?, qos = ?, sent_at = ? WHERE seq = ?",
-                )?
+            let publish = || {
+                conn.prepare_cached(concat!(
+                    "UPDATE outbox SET ",
+                    stage!(published),
+                    ", pkid = ?, qos = ?, sent_at = ? WHERE seq = ?"
+                ))?
                 .execute(params![
                     pkid,
                     u8::from(row.qos),
                     at.as_millisecond(),
                     row.seq
-                ])?;
-            if known == 0 {
-                conn.prepare_cached(
-                    "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type,
-                                         payload, maybe_dup, expires_at, correlation, stage, pkid, sent_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
-                )?
-                .execute(params![
-                    row.seq,
-                    row.event_id.map(|id| id.to_string()),
-                    row.class,
-                    row.topic,
-                    u8::from(row.qos),
-                    row.retain,
-                    row.content_type,
-                    row.payload,
-                    row.maybe_dup,
-                    row.expires_at,
-                    row.correlation,
-                    pkid,
-                    at.as_millisecond(),
-                ])?;
+                ])
+            };
+            if publish()? == 0 {
+                NewRow::from(*row).insert(conn)?;
+                publish()?;
             }
         }
         Change::Queued { seq } => {
-            conn.prepare_cached(
-                "UPDATE outbox SET stage = 0, pkid = NULL WHERE seq = ? AND stage = 1",
-            )?
+            conn.prepare_cached(concat!(
+                "UPDATE outbox SET ",
+                stage!(queued),
+                ", pkid = NULL WHERE seq = ? AND ",
+                stage!(published)
+            ))?
             .execute([seq])?;
         }
         Change::Doubtful { seq } => {
@@ -354,17 +366,24 @@ fn step(conn: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
                 .execute([seq])?;
         }
         Change::Received { seq } => {
-            conn.prepare_cached("UPDATE outbox SET stage = 2 WHERE seq = ? AND stage = 1")?
-                .execute([seq])?;
+            conn.prepare_cached(concat!(
+                "UPDATE outbox SET ",
+                stage!(received),
+                " WHERE seq = ? AND ",
+                stage!(published)
+            ))?
+            .execute([seq])?;
         }
         Change::Done { seq } => {
             conn.prepare_cached("DELETE FROM outbox WHERE seq = ?")?
                 .execute([seq])?;
         }
         Change::Rejected { seq, reason } => {
-            conn.prepare_cached(
-                "UPDATE outbox SET stage = 4, pkid = NULL, reason = ? WHERE seq = ?",
-            )?
+            conn.prepare_cached(concat!(
+                "UPDATE outbox SET ",
+                stage!(rejected),
+                ", pkid = NULL, reason = ? WHERE seq = ?"
+            ))?
             .execute(params![reason, seq])?;
         }
     }

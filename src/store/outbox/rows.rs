@@ -1,7 +1,9 @@
 //! What a row of the outbox is, and the steps it can take.
 
-use rusqlite::Row as SqlRow;
+use rusqlite::{Connection, Row as SqlRow, params};
 use uuid::Uuid;
+
+use super::Stage;
 
 use crate::clock::Timestamp;
 use crate::event::wire::Qos;
@@ -32,15 +34,6 @@ pub struct Row {
     pub expires_at: Option<i64>,
     /// MQTT 5 correlation data.
     pub correlation: Option<Vec<u8>>,
-}
-
-/// How far a message under way has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Published under a packet id; no answer recorded.
-    Published,
-    /// QoS 2: the broker has it (PUBREC); the release (PUBREL) is to be sent again.
-    Received,
 }
 
 /// A message under way, as it is resumed after a restart.
@@ -133,4 +126,64 @@ pub(super) fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
         expires_at: row.get(9)?,
         correlation: row.get(10)?,
     })
+}
+
+/// A row that is to be written.
+pub(in crate::store) struct NewRow<'a> {
+    /// Its number, if it had one.
+    pub(in crate::store) seq: Option<i64>,
+    pub(in crate::store) event_id: Option<Uuid>,
+    pub(in crate::store) class: &'a str,
+    pub(in crate::store) topic: &'a str,
+    pub(in crate::store) qos: Qos,
+    pub(in crate::store) retain: bool,
+    pub(in crate::store) content_type: &'a str,
+    pub(in crate::store) payload: &'a [u8],
+    pub(in crate::store) maybe_dup: bool,
+    /// In milliseconds since 1970.
+    pub(in crate::store) expires_at: Option<i64>,
+    pub(in crate::store) correlation: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a Row> for NewRow<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            seq: Some(row.seq),
+            event_id: row.event_id,
+            class: &row.class,
+            topic: &row.topic,
+            qos: row.qos,
+            retain: row.retain,
+            content_type: &row.content_type,
+            payload: &row.payload,
+            maybe_dup: row.maybe_dup,
+            expires_at: row.expires_at,
+            correlation: row.correlation.as_deref(),
+        }
+    }
+}
+
+impl NewRow<'_> {
+    /// Queues it, inside a transaction that is already open.
+    pub(in crate::store) fn insert(self, conn: &Connection) -> Result<(), StoreError> {
+        conn.prepare_cached(
+            "INSERT INTO outbox (seq, event_id, class, topic, qos, retain, content_type, payload,
+                                 maybe_dup, expires_at, correlation)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            self.seq,
+            self.event_id.map(|id| id.to_string()),
+            self.class,
+            self.topic,
+            u8::from(self.qos),
+            self.retain,
+            self.content_type,
+            self.payload,
+            self.maybe_dup,
+            self.expires_at,
+            self.correlation,
+        ])?;
+        Ok(())
+    }
 }
