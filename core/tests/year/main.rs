@@ -1,16 +1,18 @@
-//! A simulated year at one door: random people, rules and mishaps, the access rules and the door's
-//! machine against a naive model, compared after every input.
+//! A simulated year at one door: random people, rules, operators and mishaps, the guard itself against
+//! a naive model, compared after every input.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `happening` | what can happen, and what is compared |
 //! | `site`, `world` | random rules and people; what they and fate do |
-//! | `real` | the code under test, with the service's part between desk and door |
+//! | `real` | the guard, between a simulated disk, latch and reader |
 //! | `naive` | the model: plain lists, an if for everything, a table of minutes |
 //!
 //! `DOORWARD_YEAR_INPUTS=5000000 cargo nextest run --release --no-capture a_simulated_year` plays a
 //! whole year; fewer inputs play as many days of it as they would fill. `DOORWARD_YEAR_SEED` plays
 //! a printed seed again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod happening;
 mod naive;
@@ -18,16 +20,16 @@ mod real;
 mod site;
 mod world;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
 
-use doorward::event::{Mode, PersonStatus};
+use doorward_core::event::{Mode, PersonStatus};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use happening::{Counts, Deed, Happening, Now, Outcome, Seen, Site};
+use happening::{Counts, Happening, Line, Now, Said, Seen, Site};
 use naive::calendar::{Calendar, Says, civil_minutes};
 use naive::{ANY_RULE, Naive};
 use real::Real;
@@ -42,20 +44,13 @@ const SHOWN: usize = 20;
 struct Story {
     seed: u64,
     number: u64,
-    newest: VecDeque<String>,
+    newest: VecDeque<(Happening, Now)>,
 }
 
 impl Story {
     fn add(&mut self, happening: &Happening, now: Now) {
         self.number += 1;
-        let line = format!(
-            "{:>9} {} tick {:>12} ms{}  {happening:?}",
-            self.number,
-            real::stamp(now.wall),
-            now.tick,
-            if now.trusted { "" } else { " untrusted" },
-        );
-        self.newest.push_back(line);
+        self.newest.push_back((happening.clone(), now));
         if self.newest.len() > SHOWN {
             self.newest.pop_front();
         }
@@ -67,8 +62,20 @@ impl Drop for Story {
         if std::thread::panicking() {
             let Story { seed, number, .. } = self;
             eprintln!("seed {seed}, input {number}; the last {SHOWN} inputs:");
-            for line in &self.newest {
-                eprintln!("{line}");
+            let first = *number + 1 - self.newest.len() as u64;
+            for (number, (happening, now)) in (first..).zip(&self.newest) {
+                let Now {
+                    tick,
+                    trusted,
+                    read,
+                    ..
+                } = *now;
+                let wall = real::stamp(now.wall);
+                let how = [(trusted, " untrusted"), (read, " unread")];
+                let how = how
+                    .map(|(usual, word)| if usual { "" } else { word })
+                    .concat();
+                eprintln!("{number:>9} {wall} tick {tick:>12} ms{how}  {happening:?}");
             }
         }
     }
@@ -90,35 +97,35 @@ fn play(seed: u64, inputs: u64, trouble: f64) -> String {
         number: 0,
         newest: VecDeque::new(),
     };
+    let mut inputs_of: BTreeMap<&str, u64> = BTreeMap::new();
     let mut count = |what: String| *counts.entry(what).or_default() += 1;
-    for _ in 0..inputs {
+    while !world.is_over() {
         let (happening, now) = world.next();
         story.add(&happening, now);
         let expected = naive.apply(&world.site, &happening, now);
         let mut actual = real.apply(&world.site, &happening, now);
         forget_unknown_rules(&expected, &mut actual);
-        assert_eq!(actual, expected, "left: the code; right: the naive model");
-        for outcome in &actual.outcomes {
-            assert_entitled(
-                &world.site,
-                &naive.calendar,
-                outcome,
-                actual.mode,
-                &actual.deeds,
-                now,
-            );
-            count(told(outcome));
+        assert_eq!(actual, expected, "left: the guard; right: the naive model");
+        let due = naive.due(&world.site, now);
+        assert_awake(naive.is_running(), real.deadline(), due, now);
+        for line in &actual.lines {
+            assert_entitled(&world.site, &naive, line, actual.mode, now);
+            count(told(&line.said));
         }
-        for deed in &actual.deeds {
-            if let Deed::Raised(alarm) = deed {
-                count(format!("alarm {}", alarm.as_str()));
-            }
-            if let Deed::Released { cause, .. } = deed {
-                count(format!("released {cause:?}"));
-            }
+        for (_, ok) in &actual.answers {
+            count(format!(
+                "command answered: {}",
+                if *ok { "done" } else { "refused" }
+            ));
         }
-        count(format!("input: {}", happening.kind()));
-        world.react(&actual, now);
+        for (_, released) in &actual.moves {
+            count(format!(
+                "relay {}",
+                if *released { "released" } else { "secured" }
+            ));
+        }
+        *inputs_of.entry(happening.kind()).or_default() += 1;
+        world.react(&actual, due, naive.lease(), now);
     }
     let mut report = format!(
         "seed {seed}: {inputs} inputs, {:.1} days in {}, {} people, {:.1} s\n",
@@ -130,46 +137,63 @@ fn play(seed: u64, inputs: u64, trouble: f64) -> String {
     for (what, times) in counts {
         writeln!(report, "  {times:>9} {what}").unwrap();
     }
+    for (what, times) in inputs_of {
+        writeln!(report, "  {times:>9} input: {what}").unwrap();
+    }
     report
 }
 
 /// Where the model cannot tell which of several rules is named, any is right.
 fn forget_unknown_rules(expected: &Seen, actual: &mut Seen) {
-    for (expected, actual) in expected.outcomes.iter().zip(&mut actual.outcomes) {
-        if let (Outcome::Denied { rule: any, .. }, Outcome::Denied { rule, .. }) =
-            (expected, actual)
-            && any == ANY_RULE
+    for (expected, actual) in expected.lines.iter().zip(&mut actual.lines) {
+        if let (Said::Denied { rule: any, .. }, Said::Denied { rule, .. }) =
+            (&expected.said, &mut actual.said)
+            && any.as_deref() == Some(ANY_RULE)
         {
-            rule.replace_range(.., ANY_RULE);
+            rule.clone_from(any);
         }
     }
 }
 
-fn told(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Granted { pin, duress, .. } => match (pin, duress) {
-            (_, true) => "granted under duress".into(),
-            (true, _) => "granted by face and PIN".into(),
-            _ => "granted".into(),
-        },
-        Outcome::Denied { reason, .. } => format!("denied: {}", reason.as_str()),
-        Outcome::Asked { challenge, .. } => format!("asked for {challenge:?}"),
+/// The guard neither sleeps through anything nor is awake all the time.
+fn assert_awake(running: bool, deadline: Option<i64>, due: Option<i64>, now: Now) {
+    if !running {
+        return;
+    }
+    let deadline = deadline.expect("there is always another round");
+    assert!(deadline > now.tick, "it is called again and again");
+    if let Some(due) = due.filter(|due| *due > now.tick) {
+        assert!(deadline <= due, "it sleeps until {deadline}, {due} is due");
+    }
+}
+
+fn told(said: &Said) -> String {
+    match said {
+        Said::Granted { pin: true, .. } => "granted by face and PIN".into(),
+        Said::Granted { .. } => "granted".into(),
+        Said::Denied { reason, .. } => format!("denied: {}", reason.as_str()),
+        Said::Asked { challenge, .. } => format!("asked for {challenge:?}"),
+        Said::Released { cause, .. } => format!("released: {cause:?}"),
+        Said::Withdrawn { cause, .. } => format!("withdrawn: {cause:?}"),
+        Said::Secured(cause) => format!("secured: {cause:?}"),
+        Said::Raised(alarm) => format!("alarm: {}", alarm.as_str()),
+        Said::Executed { verb, .. } => format!("executed: {}", verb.as_str()),
+        Said::Refused { reason, .. } => format!("refused: {}", reason.as_str()),
+        Said::Opened => "opened".into(),
+        Said::Closed(_) => "closed".into(),
+        Said::Rex => "exit button".into(),
+        Said::Mode(..) => "mode".into(),
+        Said::Cleared(_) => "alarm cleared".into(),
     }
 }
 
 /// What must hold of every grant, whatever the models say of the rest.
-fn assert_entitled(
-    site: &Site,
-    calendar: &Calendar,
-    outcome: &Outcome,
-    mode: Mode,
-    deeds: &[Deed],
-    now: Now,
-) {
-    let Outcome::Granted { who, .. } = outcome else {
+fn assert_entitled(site: &Site, naive: &Naive, line: &Line, mode: Mode, now: Now) {
+    let (Said::Granted { who, .. }, true) = (&line.said, line.at == now.wall) else {
         return;
     };
-    let person = &site.people[*who].subject;
+    let calendar = &naive.calendar;
+    let person = &naive.known(*who).expect("somebody").subject;
     assert_eq!(
         person.status,
         PersonStatus::Active,
@@ -179,7 +203,6 @@ fn assert_entitled(
         let over = calendar.reached(civil_minutes(until), now.wall);
         assert!(!over, "granted after the end of validity");
     }
-    let mode_changed = deeds.iter().any(|deed| matches!(deed, Deed::Mode(..)));
     let group = person
         .groups
         .iter()
@@ -189,7 +212,7 @@ fn assert_entitled(
                 site.rules.schedules.contains_key(name)
                     && calendar.says(name, now.wall) == Says::Open
             });
-            hours && (mode != Mode::Lockdown || group.overrides_lockdown || mode_changed)
+            hours && (mode != Mode::Lockdown || group.overrides_lockdown)
         });
     assert!(group.is_some(), "granted though no group lets them in");
 }

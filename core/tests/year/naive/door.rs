@@ -1,11 +1,11 @@
 //! The naive door: a handful of variables and an if for everything that `docs/door.md` and the
-//! documentation of `doorward::door` say. Nothing of the machine is called; only its settings and
+//! documentation of `doorward_core::door` say. Nothing of the machine is called; only its settings and
 //! the words of its events are used.
 
-use doorward::door::{Refusal, Settings};
-use doorward::event::{Alarm, Contact, Mode, ModeSource, ReleaseCause, SecureCause};
+use doorward_core::door::{Refusal, Settings};
+use doorward_core::event::{Alarm, Contact, Mode, ModeSource, ReleaseCause, SecureCause};
 
-use crate::year::happening::Deed;
+use crate::happening::Said;
 
 /// What happens to the door.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,10 +18,23 @@ pub enum Knock {
     Contact(Contact),
     Rex(bool),
     Interlock(bool),
-    NotRecorded,
+    HoldRecorded,
+    HoldNotRecorded,
+    Lapsed,
     Tick,
     RelayFailed,
     Stop,
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    Say(Said),
+    Raise(Alarm),
+    Clear(Alarm),
+    Refuse(Refusal),
+    /// The mode wants to hold the door released, and that is to be recorded first.
+    AskToHold,
 }
 
 /// Why an opening that is not believed yet was or was not entitled.
@@ -35,8 +48,8 @@ struct Entitled {
 pub struct NaiveDoor {
     pub released: bool,
     held: bool,
+    hold_asked: bool,
     until: i64,
-    for_rex: bool,
     granted: bool,
     used: bool,
     longer: bool,
@@ -80,7 +93,13 @@ impl NaiveDoor {
         if self.stopped {
             return Vec::new();
         }
-        if !matches!(knock, Knock::NotRecorded | Knock::RelayFailed | Knock::Stop) {
+        let about_now = [
+            Knock::HoldNotRecorded,
+            Knock::Lapsed,
+            Knock::RelayFailed,
+            Knock::Stop,
+        ];
+        if !about_now.contains(&knock) {
             while let Some(due) = self.due(settings).filter(|&due| due <= now) {
                 self.time(settings, due, now);
                 self.hold(now);
@@ -103,7 +122,7 @@ impl NaiveDoor {
         if self.released && !self.held && self.pressed_since.is_none() {
             due.push(self.until);
         }
-        if self.would_hold() {
+        if self.would_hold() && !self.hold_asked {
             due.push(self.hold_not_before);
         }
         if self.released {
@@ -149,7 +168,7 @@ impl NaiveDoor {
         }
         if self.released && self.relay_proven_at.is_some_and(|at| at <= due) {
             self.relay_proven_at = None;
-            self.deeds.push(Deed::Cleared(Alarm::RelayFault));
+            self.deeds.push(Deed::Clear(Alarm::RelayFault));
         }
         if let (Some(rex), Some(since)) = (&settings.rex, self.pressed_since)
             && since + ms(rex.stuck) <= due
@@ -159,7 +178,7 @@ impl NaiveDoor {
             if self.released && !self.held && self.until <= due {
                 self.secure(SecureCause::RexStuck, now);
             }
-            self.deeds.push(Deed::Raised(Alarm::RexStuck));
+            self.deeds.push(Deed::Raise(Alarm::RexStuck));
         }
         if self.released && !self.held && self.until <= due && self.pressed_since.is_none() {
             self.release_time_over(settings, now);
@@ -167,11 +186,10 @@ impl NaiveDoor {
         if let Some((warn, alarm)) = self.open_too_long(settings) {
             if warn < alarm && warn <= due && !self.warned {
                 self.warned = true;
-                self.deeds.push(Deed::PreAlarm(true));
             }
             if alarm <= due {
                 self.held_open = true;
-                self.deeds.push(Deed::Raised(Alarm::HeldOpen));
+                self.deeds.push(Deed::Raise(Alarm::HeldOpen));
             }
         }
         if let Some((reading, since, entitled)) = self.bouncing
@@ -179,7 +197,7 @@ impl NaiveDoor {
         {
             self.bouncing = None;
             self.moves.clear();
-            self.deeds.push(Deed::Cleared(Alarm::ContactFault));
+            self.deeds.push(Deed::Clear(Alarm::ContactFault));
             if self.contact != Some(reading) {
                 self.leaf_moves(settings, reading, entitled, since);
             }
@@ -193,7 +211,7 @@ impl NaiveDoor {
                     return;
                 }
                 if self.blocked {
-                    self.deeds.push(Deed::Refused(Refusal::Interlock));
+                    self.deeds.push(Deed::Refuse(Refusal::Interlock));
                     return;
                 }
                 let time = if longer {
@@ -208,19 +226,18 @@ impl NaiveDoor {
                     if self.counts_from.is_some() && !self.held_open {
                         self.may_stay_longer = true;
                         let later = self.open_too_long(settings);
-                        if self.warned && later.is_some_and(|(warn, _)| now < warn) {
+                        if later.is_some_and(|(warn, _)| now < warn) {
                             self.warned = false;
-                            self.deeds.push(Deed::PreAlarm(false));
                         }
                     }
                 }
             }
             Knock::Unlock => {
                 if self.mode == Mode::Lockdown {
-                    self.deeds.push(Deed::Refused(Refusal::Lockdown));
+                    self.deeds.push(Deed::Refuse(Refusal::Lockdown));
                 } else if self.held {
                 } else if self.blocked {
-                    self.deeds.push(Deed::Refused(Refusal::Interlock));
+                    self.deeds.push(Deed::Refuse(Refusal::Interlock));
                 } else {
                     self.release(ReleaseCause::Operator, ms(settings.release), None, now);
                 }
@@ -242,7 +259,7 @@ impl NaiveDoor {
                     && !self.stuck
                 {
                     self.pressed_since = Some(now);
-                    self.deeds.push(Deed::Rex);
+                    self.say(Said::Rex);
                     if !self.held {
                         self.release(ReleaseCause::Rex, ms(rex.release), None, now);
                     }
@@ -250,7 +267,7 @@ impl NaiveDoor {
             }
             Knock::Rex(false) => {
                 if self.stuck {
-                    self.deeds.push(Deed::Cleared(Alarm::RexStuck));
+                    self.deeds.push(Deed::Clear(Alarm::RexStuck));
                 }
                 self.stuck = false;
                 self.pressed_since = None;
@@ -259,24 +276,28 @@ impl NaiveDoor {
                 }
             }
             Knock::Interlock(blocked) => self.blocked = blocked,
-            Knock::NotRecorded => {
-                if self.released && (self.held || !self.for_rex) {
-                    self.released = false;
-                    self.held = false;
-                    self.hold_not_before = now + 5_000;
+            Knock::HoldRecorded => {
+                if self.hold_asked && self.would_hold() {
+                    self.release(ReleaseCause::Mode, 0, None, now);
                 }
+                self.hold_asked = false;
             }
+            Knock::HoldNotRecorded => {
+                self.hold_asked = false;
+                self.hold_not_before = now + 5_000;
+            }
+            Knock::Lapsed => self.secure(SecureCause::Lapsed, now),
             Knock::Tick => {}
             Knock::RelayFailed => {
                 if self.released {
                     self.released = false;
                     self.held = false;
                     self.secured_at = Some(now);
-                    self.deeds.push(Deed::Secured(SecureCause::RelayFault));
+                    self.say(Said::Secured(SecureCause::RelayFault));
                 }
                 self.hold_not_before = now + 5_000;
                 if self.relay_proven_at.is_none() {
-                    self.deeds.push(Deed::Raised(Alarm::RelayFault));
+                    self.deeds.push(Deed::Raise(Alarm::RelayFault));
                 }
                 self.relay_proven_at = Some(now + 1_000);
             }
@@ -296,18 +317,16 @@ impl NaiveDoor {
         self.released = true;
         self.held = cause == ReleaseCause::Mode;
         self.until = now + time;
-        self.for_rex = cause == ReleaseCause::Rex;
         self.granted = false;
         self.used = false;
         self.longer = false;
         if self.relay_proven_at.is_some() {
             self.relay_proven_at = Some(now + 1_000);
         }
-        self.deeds.push(Deed::Released {
+        self.say(Said::Released {
             cause,
             ms: (cause != ReleaseCause::Mode).then_some(time),
             who,
-            must_record: cause != ReleaseCause::Rex,
         });
     }
 
@@ -318,9 +337,9 @@ impl NaiveDoor {
         self.released = false;
         self.held = false;
         self.secured_at = Some(now);
-        self.deeds.push(Deed::Secured(cause));
+        self.say(Said::Secured(cause));
         if self.relay_proven_at.take().is_some() {
-            self.deeds.push(Deed::Cleared(Alarm::RelayFault));
+            self.deeds.push(Deed::Clear(Alarm::RelayFault));
         }
     }
 
@@ -347,7 +366,7 @@ impl NaiveDoor {
             self.unused += 1;
             if contact.suspicious_after > 0 && self.unused >= contact.suspicious_after {
                 self.contact_suspicious = true;
-                self.deeds.push(Deed::Raised(Alarm::ContactFault));
+                self.deeds.push(Deed::Raise(Alarm::ContactFault));
             }
         }
     }
@@ -363,7 +382,7 @@ impl NaiveDoor {
         }
         let before = self.mode;
         (self.mode, self.source, self.mode_until) = (mode, source, until);
-        self.deeds.push(Deed::Mode(mode, source, until));
+        self.say(Said::Mode(mode, source, until));
         if mode != before && mode == Mode::Unlocked {
             self.stop_counting();
         }
@@ -374,7 +393,6 @@ impl NaiveDoor {
             }
             if self.held {
                 self.held = false;
-                self.for_rex = false;
                 self.granted = false;
                 self.used = false;
                 self.until = now;
@@ -387,8 +405,35 @@ impl NaiveDoor {
     }
 
     fn hold(&mut self, now: i64) {
-        if self.would_hold() && self.hold_not_before <= now {
-            self.release(ReleaseCause::Mode, 0, None, now);
+        if self.would_hold() && !self.hold_asked && self.hold_not_before <= now {
+            self.hold_asked = true;
+            self.deeds.push(Deed::AskToHold);
+        }
+    }
+
+    fn say(&mut self, said: Said) {
+        self.deeds.push(Deed::Say(said));
+    }
+
+    /// What letting somebody in, or an operator's unlocking, would meet now.
+    pub fn forbids(&self, unlock: bool) -> Option<Refusal> {
+        if unlock && self.mode == Mode::Lockdown {
+            Some(Refusal::Lockdown)
+        } else if self.blocked && !self.held {
+            Some(Refusal::Interlock)
+        } else {
+            None
+        }
+    }
+
+    /// For how long the relay is to stay released: to be renewed again and again or not, and until
+    /// when at least.
+    pub fn wants_released(&self, now: i64) -> Option<(bool, i64)> {
+        match (self.released, self.held, self.pressed_since) {
+            (false, ..) => None,
+            (true, true, _) => Some((true, now)),
+            (true, false, Some(_)) => Some((true, self.until)),
+            (true, false, None) => Some((false, self.until)),
         }
     }
 
@@ -403,7 +448,7 @@ impl NaiveDoor {
         if newest.is_none() {
             self.contact = Some(reading);
             if reading == Contact::Open {
-                self.deeds.push(Deed::Opened);
+                self.say(Said::Opened);
                 self.rightly_open = true;
                 self.counts_from = (self.mode != Mode::Unlocked).then_some(now);
             }
@@ -412,7 +457,7 @@ impl NaiveDoor {
         self.unused = 0;
         if self.contact_suspicious {
             self.contact_suspicious = false;
-            self.deeds.push(Deed::Cleared(Alarm::ContactFault));
+            self.deeds.push(Deed::Clear(Alarm::ContactFault));
         }
         let just_secured = self.secured_at.is_some_and(|at| now - at <= 500);
         let entitled = Entitled {
@@ -423,7 +468,7 @@ impl NaiveDoor {
         self.moves.retain(|&at| now - at <= 10_000);
         let many = self.moves.len() > 20;
         if many && self.bouncing.is_none() {
-            self.deeds.push(Deed::Raised(Alarm::ContactFault));
+            self.deeds.push(Deed::Raise(Alarm::ContactFault));
         }
         if many || self.bouncing.is_some() {
             self.bouncing = Some((reading, now, entitled));
@@ -447,7 +492,7 @@ impl NaiveDoor {
         let forced_matters = settings.contact.as_ref().is_some_and(|one| one.forced_open);
         self.contact = Some(to);
         if to == Contact::Open {
-            self.deeds.push(Deed::Opened);
+            self.say(Said::Opened);
             self.opened_at = Some(at);
             self.rightly_open = entitled.yes || !forced_matters;
             self.may_stay_longer = entitled.longer;
@@ -455,15 +500,15 @@ impl NaiveDoor {
             self.counts_from = counts.then_some(at);
             if !self.rightly_open {
                 self.forced = true;
-                self.deeds.push(Deed::Raised(Alarm::ForcedOpen));
+                self.deeds.push(Deed::Raise(Alarm::ForcedOpen));
             }
         } else {
             let open = self.opened_at.take().map(|opened| at - opened);
-            self.deeds.push(Deed::Closed(open));
+            self.say(Said::Closed(open));
             self.stop_counting();
             if self.forced {
                 self.forced = false;
-                self.deeds.push(Deed::Cleared(Alarm::ForcedOpen));
+                self.deeds.push(Deed::Clear(Alarm::ForcedOpen));
             }
         }
     }
@@ -473,14 +518,11 @@ impl NaiveDoor {
         self.stop_warning();
         if self.held_open {
             self.held_open = false;
-            self.deeds.push(Deed::Cleared(Alarm::HeldOpen));
+            self.deeds.push(Deed::Clear(Alarm::HeldOpen));
         }
     }
 
     fn stop_warning(&mut self) {
-        if self.warned {
-            self.warned = false;
-            self.deeds.push(Deed::PreAlarm(false));
-        }
+        self.warned = false;
     }
 }

@@ -7,14 +7,14 @@ mod visits;
 
 use std::collections::BTreeMap;
 
-use doorward::event::{Challenge, Contact, Mode};
+use doorward_core::event::{Alarm, Challenge, Contact};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::happening::{Happening, Now, Outcome, Seen, Site};
+use super::happening::{Happening, Letter, Now, Said, Seen, Site};
 use super::site::{self, DURESS, Hashes, WRONG};
 
 pub const DAY: i64 = 86_400_000;
@@ -49,10 +49,16 @@ pub struct World {
     planned: u64,
     due: Option<i64>,
     tick_at: Option<i64>,
+    /// When somebody looks so that a lease is renewed.
+    renew_at: Option<i64>,
+    lease: Option<i64>,
+    /// Until when nobody can read the store.
+    blind_until: i64,
+    /// The newest command, and those that may be sent again.
+    letters: u64,
+    sent: Vec<Letter>,
     contact: Contact,
     rex: bool,
-    blocked: bool,
-    operator: Option<(Mode, Option<i64>)>,
     released: bool,
     /// Who is inside, as far as people know.
     inside: Vec<bool>,
@@ -106,10 +112,13 @@ impl World {
             planned: 0,
             due: None,
             tick_at: None,
+            renew_at: None,
+            lease: None,
+            blind_until: 0,
+            letters: 0,
+            sent: Vec::new(),
             contact: Contact::Closed,
             rex: false,
-            blocked: false,
-            operator: None,
             released: false,
             inside: Vec::new(),
             inputs: 0,
@@ -118,7 +127,14 @@ impl World {
             trouble,
         };
         world.inside = vec![false; world.site.people.len()];
-        world.happen(0, Happening::Contact(Contact::Closed));
+        world.happen(
+            0,
+            Happening::Started {
+                contact: Some(Contact::Closed),
+                rex: false,
+                landed: false,
+            },
+        );
         world.plan(1000, Plan::Visit);
         world.plan(0, Plan::Quarter);
         world
@@ -159,13 +175,19 @@ impl World {
     pub fn next(&mut self) -> (Happening, Now) {
         loop {
             let (&(at, number), _) = self.plans.first_key_value().expect("visits never end");
-            if let Some(tick_at) = self.tick_at.filter(|&tick_at| tick_at < at)
+            let looks = [
+                (self.tick_at, Happening::Tick),
+                (self.renew_at, Happening::Renewed),
+            ];
+            let looks = looks.into_iter().filter_map(|(at, look)| Some((at?, look)));
+            let first = looks.min_by_key(|(at, _)| *at);
+            if let Some((tick_at, look)) = first.filter(|(tick_at, _)| *tick_at < at)
                 && self.down_until.is_none()
             {
                 self.time = self.time.max(tick_at);
-                self.tick_at = None;
-                self.due = None;
-                return self.input(Happening::Tick);
+                (self.tick_at, self.due) = (None, None);
+                (self.renew_at, self.lease) = (None, None);
+                return self.input(look);
             }
             let plan = self.plans.remove(&(at, number)).expect("it was there");
             self.time = self.time.max(at);
@@ -176,22 +198,29 @@ impl World {
     }
 
     fn input(&mut self, happening: Happening) -> (Happening, Now) {
-        self.inputs += 1;
+        if happening != Happening::Renewed {
+            self.inputs += 1;
+        }
+        let starts = matches!(happening, Happening::Started { .. });
+        let late = self.rng.random_bool(0.03);
         let now = Now {
             wall: self.start + self.time + self.clock_error,
             tick: self.time - self.boot,
             trusted: self.trusted,
+            read: starts || (self.time >= self.blind_until && !late),
         };
         (happening, now)
     }
 
-    /// What was seen: people react, and time is due.
-    pub fn react(&mut self, seen: &Seen, now: Now) {
-        self.released = seen.released;
-        if seen.source == doorward::event::ModeSource::Schedule {
-            self.operator = None;
-        }
-        let due = [seen.desk_due, seen.door_due].into_iter().flatten().min();
+    /// Whether there has been what was wanted.
+    pub fn is_over(&self) -> bool {
+        self.inputs >= self.wanted
+    }
+
+    /// What was seen: people react, and time is due. `lease` is until when the relay is released
+    /// unless somebody looks.
+    pub fn react(&mut self, seen: &Seen, due: Option<i64>, lease: Option<i64>, now: Now) {
+        self.released = seen.until.is_some();
         if due != self.due {
             self.due = due;
             let late = if self.chance(0.1) {
@@ -201,22 +230,46 @@ impl World {
             };
             self.tick_at = due.map(|due| self.boot + due.max(now.tick) + late);
         }
-        for outcome in &seen.outcomes {
-            match *outcome {
-                Outcome::Granted { who, .. } => self.enters(who),
-                Outcome::Asked {
-                    who,
-                    challenge: Challenge::SecondPerson,
-                    ..
-                } => self.brings_somebody(who),
-                Outcome::Asked { who, .. } => self.types(who),
-                Outcome::Denied { who, .. } => {
-                    if self.chance(0.15) && self.site.people[who].enrolled {
-                        let later = self.between(3, 12);
-                        self.happen(later, Happening::Claim(who));
-                    }
+        if lease != self.lease {
+            self.lease = lease;
+            let hangs = self.rarely(0.0002);
+            let early = self.rng.random_range(20..500);
+            let looks = lease.filter(|_| !hangs);
+            self.renew_at = looks.map(|until| self.boot + (until - early).max(now.tick + 1));
+        }
+        if seen.read {
+            let later = self.rng.random_range(1..300);
+            self.happen(later, Happening::Tick);
+        }
+        if let Some((who, pin)) = seen.compare {
+            let later = self.rng.random_range(100..1500);
+            self.happen(later, Happening::Compared(who, pin));
+        }
+        for line in &seen.lines {
+            self.react_to(&line.said);
+        }
+    }
+
+    fn react_to(&mut self, said: &Said) {
+        match *said {
+            Said::Granted { who, .. } => self.enters(who),
+            Said::Asked {
+                who,
+                challenge: Challenge::SecondPerson,
+                ..
+            } => self.brings_somebody(who),
+            Said::Asked { who, .. } => self.types(who),
+            Said::Denied { who: Some(who), .. } => {
+                if self.chance(0.15) && self.site.people[who].enrolled {
+                    let later = self.between(3, 12);
+                    self.happen(later, Happening::Claim(who));
                 }
             }
+            Said::Raised(Alarm::Duress) => {
+                let later = self.between(20, 3_000);
+                self.happen(later, Happening::Noted(Alarm::Duress));
+            }
+            _ => {}
         }
     }
 
@@ -272,7 +325,17 @@ impl World {
                 Plan::PowerBack => return Some(self.power_back()),
                 Plan::Move(contact) => self.contact = contact,
                 Plan::Press(pressed) => self.rex = pressed,
-                Plan::Happen(Happening::Claim(_) | Happening::Typed(_)) | Plan::TryToOpen => {}
+                Plan::Happen(
+                    Happening::Claim(_)
+                    | Happening::Typed(_)
+                    | Happening::Compared(..)
+                    | Happening::Plain(_)
+                    | Happening::Command(_)
+                    | Happening::Tick
+                    | Happening::Stop
+                    | Happening::Killed,
+                )
+                | Plan::TryToOpen => {}
                 // It is done when the power is back.
                 other => self.plan(until - self.time + 1, other),
             }
@@ -316,18 +379,31 @@ impl World {
     /// Keeps the world's own picture true; some things cannot happen any more.
     fn allowed(&mut self, happening: Happening) -> Option<Happening> {
         match happening {
-            Happening::Claim(who) if !self.site.people[who].enrolled => return None,
-            Happening::FaceDenied(Some(who), _) if !self.site.people[who].enrolled => return None,
-            Happening::Operator(choice) => {
-                let wall = self.start + self.time + self.clock_error;
-                self.operator = choice.map(|(mode, lasts)| (mode, lasts.map(|ms| wall + ms)));
+            Happening::Claim(who) | Happening::FaceDenied(Some(who), _)
+                if !self.site.people[who].enrolled && self.chance(0.9) =>
+            {
+                return None;
             }
-            Happening::Interlock(blocked) => self.blocked = blocked,
+            Happening::Started { .. } => {}
+            Happening::Order(Some((mode, lasts))) => {
+                let wall = self.start + self.time + self.clock_error;
+                let until = lasts.map(|lasts| wall + lasts);
+                return Some(Happening::Order(Some((mode, until))));
+            }
             Happening::ClockError(error) => self.clock_error = error,
             Happening::Trusted(trusted) => self.trusted = trusted,
             Happening::Changed(who, what) => self.change(who, what),
             Happening::Left(who) => self.inside[who] = false,
-            Happening::Stop => self.power_fails(),
+            Happening::Role(operator) => self.change_role(operator),
+            Happening::Command(ref letter) if letter.signed == 0 => {
+                return Some(self.sign(*letter));
+            }
+            // The record is waited for, but not for ever.
+            Happening::Stop => {
+                let leaves = self.between(0, 8);
+                self.happen(leaves, Happening::Killed);
+            }
+            Happening::Killed => self.power_fails(),
             _ => {}
         }
         Some(happening)
@@ -356,7 +432,7 @@ impl World {
     fn power_fails(&mut self) {
         let down = self.between(2, 600);
         self.down_until = Some(self.time + down);
-        self.tick_at = None;
+        (self.tick_at, self.renew_at, self.lease) = (None, None, None);
         self.plan(down, Plan::PowerBack);
     }
 
@@ -372,17 +448,11 @@ impl World {
             self.happen(synchronised, Happening::ClockError(0));
             self.happen(synchronised + 1, Happening::Trusted(true));
         }
-        let wall = self.start + self.time + self.clock_error;
-        let operator = self.operator.and_then(|(mode, until)| match until {
-            Some(until) => (until > wall).then_some((mode, Some(until - wall))),
-            None => Some((mode, None)),
-        });
         let known = self.site.door.contact.is_some() || self.chance(0.5);
         Happening::Started {
-            operator,
             contact: known.then_some(self.contact),
             rex: self.rex,
-            blocked: self.blocked,
+            landed: self.chance(0.5),
         }
     }
 }
