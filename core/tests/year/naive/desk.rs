@@ -3,8 +3,9 @@
 use doorward_core::access::pin::Pin;
 use doorward_core::event::{Challenge, DenyReason};
 
+use super::Naive;
+use super::disk::Known;
 use super::rules::Verdict;
-use super::{Known, Naive};
 use crate::happening::{Now, Site};
 
 /// What somebody is answered; `pin` is set once they typed one: whether it was for duress.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_core::event::{Alarm, Mode, Role};
 
-use super::Summary;
 use super::memory::Noted;
-use super::papers::{Away, Change, Fate, Note, Paper, Spent};
-use crate::happening::{HISTORY, Inside, Line, OPERATORS, Person, Said, Site};
+use super::paper::{Change, Note, Paper, Spent};
+use super::papers::{Away, Fate};
+use crate::happening::{HISTORY, Inside, Line, OPERATORS, Person, Said, Site, Summary};
 
 type Order = Option<(Mode, Option<i64>)>;
 

@@ -5,45 +5,51 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `desk`, `rules`, `calendar`, `memory` | who may enter |
-//! | `door` | the relay, the leaf, the button, the mode |
-//! | `papers`, `disk` | what waits for the record, and what is on it |
-//! | `passage` | from an answer to the relay |
+//! | `door` | what is released, the leaf, the button, the mode |
+//! | `facts` | what was read, and how old it is |
+//! | `paper`, `papers`, `disk` | what waits for the record, and what is on it |
+//! | `visitors`, `passage` | from an answer to the relay |
+//! | `relay` | the latch, and leases |
 //! | `orders` | operators are answered |
-//! | `alarms` | what stands |
+//! | `alarms`, `time` | what stands, and what time brings about |
+//! | `running`, `shown` | what a process knows, and what is seen of it |
 
 mod alarms;
 pub mod calendar;
 mod desk;
 mod disk;
 mod door;
+mod facts;
 mod memory;
 mod orders;
+mod paper;
 mod papers;
 mod passage;
+mod relay;
 mod rules;
-
-use std::collections::BTreeMap;
+mod running;
+mod shown;
+mod time;
+mod visitors;
 
 use doorward_core::access::pin::Pin;
 use doorward_core::conditions::Source;
 use doorward_core::event::wire::Lock;
-use doorward_core::event::{Alarm, Contact, SecureCause};
-use doorward_core::guard::{FRESH, LEASE, Latched, ROUND, WithoutRecord};
+use doorward_core::event::{Alarm, Contact, DenyReason, SecureCause};
+use doorward_core::guard::Latched;
 
-use super::happening::{Disk, Happening, Letter, Now, Said, Seen, Site, Summary};
-use alarms::{Alarms, ClockLook};
+use super::happening::{Disk, Happening, Letter, Now, Said, Seen, Site};
+use alarms::Alarms;
 use calendar::Calendar;
-use desk::Desk;
-use disk::{Known, OnDisk};
-use door::{Knock, NaiveDoor};
+use disk::OnDisk;
+use door::Knock;
 use orders::Orders;
-use papers::{Fate, News, Note, Paper, Papers, Then};
+use paper::Paper;
+use papers::{Fate, News};
+use running::Running;
 
 /// A rule that cannot be told, because what decides lies beyond the calendar.
 pub const ANY_RULE: &str = "?";
-
-/// How soon a lease is renewed.
-const RENEW: i64 = 1_000;
 
 fn ms(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
@@ -53,7 +59,7 @@ fn ms(duration: std::time::Duration) -> i64 {
 enum Call {
     Nothing,
     Claim(usize),
-    FaceDenied(Option<usize>, doorward_core::event::DenyReason),
+    FaceDenied(Option<usize>, DenyReason),
     Typed(&'static str),
     Compared(usize, Pin),
     Contact(Contact),
@@ -67,13 +73,6 @@ enum Call {
     Stop,
 }
 
-/// Somebody passed here, which what was read may not say yet.
-struct Passed {
-    at: i64,
-    paper: u64,
-    written: Option<i64>,
-}
-
 pub struct Naive {
     pub calendar: Calendar,
     disk: OnDisk,
@@ -82,68 +81,6 @@ pub struct Naive {
     /// Until when the latch keeps the relay released.
     relay: Option<i64>,
     moves: Vec<(i64, bool)>,
-}
-
-/// Everything that is gone with the process.
-struct Running {
-    door: NaiveDoor,
-    desk: Desk,
-    alarms: Alarms,
-    orders: Orders,
-    papers: Papers,
-    known: Known,
-    /// Revision and time of what was taken over last.
-    applied: Option<(i64, i64)>,
-    facts_after: Option<i64>,
-    passed: BTreeMap<usize, Passed>,
-    entering: Vec<usize>,
-    gone_at: Option<i64>,
-    again: Vec<(Then, i64)>,
-    /// The order that governs, and one that is not to.
-    order: Option<(doorward_core::event::Mode, Option<i64>)>,
-    disowned: Option<Option<(doorward_core::event::Mode, Option<i64>)>>,
-    duress_at: Option<i64>,
-    clock: ClockLook,
-    round_at: Option<i64>,
-    told: Option<Summary>,
-    engaged_told: Option<bool>,
-    /// Until when the relay was told to be released; and when that was, if it has to be renewed.
-    until: Option<i64>,
-    renewed: Option<i64>,
-    stopped: bool,
-    compare: Option<(usize, Pin)>,
-    read: bool,
-}
-
-impl Running {
-    fn new(site: &Site) -> Running {
-        Running {
-            door: NaiveDoor::default(),
-            desk: Desk::new(site.people.len()),
-            alarms: Alarms::default(),
-            orders: Orders::default(),
-            papers: Papers::default(),
-            known: Known::default(),
-            applied: None,
-            facts_after: None,
-            passed: BTreeMap::new(),
-            entering: Vec::new(),
-            gone_at: None,
-            again: Vec::new(),
-            order: None,
-            disowned: None,
-            duress_at: None,
-            clock: ClockLook::default(),
-            round_at: None,
-            told: None,
-            engaged_told: None,
-            until: None,
-            renewed: None,
-            stopped: false,
-            compare: None,
-            read: false,
-        }
-    }
 }
 
 impl Naive {
@@ -171,7 +108,6 @@ impl Naive {
         if now.read {
             self.disk.read(site, &mut self.running.known, now.tick);
         }
-        let message = || "no".to_owned();
         match *happening {
             Happening::Claim(who) => self.tell(site, Call::Claim(who), now),
             Happening::FaceDenied(who, reason) => {
@@ -188,7 +124,7 @@ impl Naive {
                     Happening::RelayFailed => Lock::Released,
                     _ => Lock::Secured,
                 };
-                let message = message();
+                let message = "no".to_owned();
                 self.tell(site, Call::Latch(Latched::Failed { lock, message }), now);
             }
             Happening::RelayStuck(false) => {
@@ -305,250 +241,10 @@ impl Naive {
         self.send(now);
     }
 
-    /// A lease that nobody renewed is over, and the latch has secured the door.
-    fn lapse(&mut self, site: &Site, now: Now) {
-        let run = &mut self.running;
-        if run.renewed.is_some() && run.until.is_some_and(|until| until <= now.tick) {
-            (run.until, run.renewed) = (None, None);
-            self.knock(site, Knock::Lapsed, now);
-        }
-    }
-
-    /// What was read, where that is news.
-    fn take_over(&mut self, site: &Site, now: Now) {
-        let run = &mut self.running;
-        let Some(at) = run.known.at else { return };
-        let news = (run.known.revision, at);
-        if run.stopped || run.applied.is_some_and(|last| last == news || last.1 > at) {
-            return;
-        }
-        let known_since = run.known.since.unwrap_or(at);
-        run.passed
-            .retain(|_, passed| passed.written.is_none_or(|at| at >= known_since));
-        if !self.reading_is_new() {
-            return;
-        }
-        let run = &mut self.running;
-        let revision = run.applied.map(|last| last.0);
-        run.applied = Some(news);
-        if revision != Some(news.0) {
-            if run.disowned.is_some_and(|order| order != run.known.order) {
-                run.disowned = None;
-            }
-            let order = match run.disowned {
-                Some(_) => run.order,
-                None => run.known.order,
-            };
-            self.govern(site, order, now);
-            for (alarm, noted) in self.running.known.noted.clone() {
-                if self.running.duress_at.is_none_or(|raised| noted >= raised) {
-                    self.noted(alarm, now);
-                }
-            }
-            self.follow_schedule(site, now);
-        }
-        if site.interlock {
-            let blocked = self.running.known.blocked;
-            self.knock(site, Knock::Interlock(blocked), now);
-        }
-    }
-
-    /// Whether what was read knows everything that was written here.
-    fn reading_is_new(&self) -> bool {
-        let after = self.running.facts_after;
-        let at = self.running.known.at;
-        at.is_some_and(|at| after.is_none_or(|after| at > after))
-    }
-
-    fn fresh(&self, now: Now) -> bool {
-        let at = self.running.known.at;
-        at.is_some_and(|at| now.tick - at <= ms(FRESH))
-    }
-
-    /// Whether people may be let in by what was read.
-    fn knows(&self, site: &Site, now: Now) -> bool {
-        let anyhow = site.without_record == WithoutRecord::Grant;
-        self.fresh(now) || (anyhow && self.running.known.at.is_some())
-    }
-
-    fn govern(
-        &mut self,
-        site: &Site,
-        order: Option<(doorward_core::event::Mode, Option<i64>)>,
-        now: Now,
-    ) {
-        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
-        self.running.order = order;
-        let choice = order.map(|(mode, until)| (mode, until.map(|until| until - now.wall), until));
-        self.knock(site, Knock::Operator(choice), now);
-    }
-
-    fn noted(&mut self, alarm: Alarm, now: Now) {
-        if self.running.alarms.noted(alarm) {
-            self.say(vec![Said::Cleared(alarm)], None, now);
-        }
-    }
-
-    fn follow_schedule(&mut self, site: &Site, now: Now) {
-        let unlocked = self.unlock_hours(site, now);
-        self.knock(site, Knock::Schedule(unlocked), now);
-    }
-
     fn raise(&mut self, alarm: Alarm, source: Source, until: Option<i64>, now: Now) {
         if self.running.alarms.raise(alarm, source, until) {
             self.say(vec![Said::Raised(alarm)], None, now);
         }
-    }
-
-    fn latched(&mut self, site: &Site, latched: Latched, now: Now) {
-        match latched {
-            Latched::Failed {
-                lock: Lock::Released,
-                ..
-            } => self.knock(site, Knock::RelayFailed, now),
-            Latched::Failed { .. } => self.raise(Alarm::RelayFault, Source::Latch, None, now),
-            Latched::Moved(Lock::Secured) => {
-                let alarms = &mut self.running.alarms;
-                alarms.clear(Alarm::RelayFault, Source::Latch, now.tick);
-            }
-            Latched::Moved(Lock::Released) => {}
-        }
-    }
-
-    fn time_passes(&mut self, site: &Site, now: Now) {
-        self.knock(site, Knock::Tick, now);
-        if self.running.gone_at.is_some_and(|at| at <= now.tick) {
-            self.running.gone_at = None;
-            self.running.entering.clear();
-        }
-        let answers = self.running.desk.over(site, now);
-        self.answered(site, answers, now);
-        let since = now.tick - site.give_up;
-        let over = self.running.papers.give_up(|paper| paper.since <= since);
-        self.learn(site, over, now);
-        self.decide_again(site, now);
-        let slow = self.running.papers.away_since();
-        if slow.is_some_and(|since| now.tick - since >= site.slow) {
-            if !self.running.alarms.held(Alarm::Storage, Source::Disk) {
-                self.raise(Alarm::Storage, Source::Disk, None, now);
-            }
-        } else {
-            let alarms = &mut self.running.alarms;
-            alarms.clear(Alarm::Storage, Source::Disk, now.tick);
-        }
-        if self.running.round_at.is_some_and(|at| at <= now.tick) {
-            self.running.round_at = None;
-            if !self.running.stopped {
-                self.running.round_at = Some(now.tick + ms(ROUND));
-                if self.running.clock.wrong(now) {
-                    self.raise(Alarm::Clock, Source::Clock, None, now);
-                } else {
-                    let alarms = &mut self.running.alarms;
-                    alarms.clear(Alarm::Clock, Source::Clock, now.tick);
-                }
-                self.follow_schedule(site, now);
-            }
-        }
-        if self.running.desk.many_denials(now.tick) {
-            self.raise(Alarm::RepeatedDenied, Source::Visitor, None, now);
-        } else {
-            let alarms = &mut self.running.alarms;
-            alarms.clear(Alarm::RepeatedDenied, Source::Visitor, now.tick);
-        }
-        for alarm in self.running.alarms.over(now.tick) {
-            self.say(vec![Said::Cleared(alarm)], None, now);
-        }
-    }
-
-    fn stop(&mut self, site: &Site, now: Now) {
-        self.knock(site, Knock::Stop, now);
-        let given_up = self.running.papers.give_up(|_| true);
-        self.running.stopped = true;
-        self.learn(site, given_up, now);
-        let over = self.running.alarms.finish();
-        let over: Vec<Said> = over.into_iter().map(Said::Cleared).collect();
-        if !over.is_empty() {
-            self.say(over, None, now);
-        }
-        self.running.round_at = None;
-    }
-
-    fn tell_latch(&mut self, now: Now) {
-        let run = &mut self.running;
-        let wants = run.door.wants_released(now.tick);
-        let recent = run.renewed.is_some_and(|at| now.tick - at < RENEW);
-        let until = wants.map(|(lasting, at_least)| {
-            let stands = run.until.filter(|until| *until >= at_least);
-            match stands {
-                _ if !lasting => at_least,
-                Some(until) if recent => until,
-                _ => at_least.max(now.tick + ms(LEASE)),
-            }
-        });
-        if !wants.is_some_and(|(lasting, _)| lasting) {
-            run.renewed = None;
-        } else if until != run.until || !recent {
-            run.renewed = Some(now.tick);
-        }
-        let changed = until != run.until;
-        run.until = until;
-        if !changed {
-            return;
-        }
-        match until {
-            Some(until) => {
-                if self.relay.replace(until).is_none() {
-                    self.moves.push((now.tick, true));
-                }
-            }
-            None => self.drop_relay(now),
-        }
-    }
-
-    fn drop_relay(&mut self, now: Now) {
-        if self.relay.is_some() {
-            self.relay_secured(now.tick);
-        }
-    }
-
-    fn relay_secured(&mut self, at: i64) {
-        self.relay = None;
-        self.moves.push((at, false));
-    }
-
-    fn tell_others(&mut self, site: &Site, now: Now) {
-        let run = &self.running;
-        let engaged = run.door.engaged();
-        if !site.shared
-            || run.engaged_told == Some(engaged)
-            || run.papers.release_asked()
-            || run.papers.behind()
-        {
-            return;
-        }
-        self.running.engaged_told = Some(engaged);
-        let mut paper = self.paper(Vec::new(), None, now);
-        paper.note = Some(if engaged { Note::Engaged } else { Note::Free });
-        self.running.papers.keep(paper);
-    }
-
-    fn send(&mut self, now: Now) {
-        let Running {
-            papers,
-            door,
-            alarms,
-            told,
-            ..
-        } = &mut self.running;
-        papers.send(now.tick, now.wall, |released| {
-            let standing = alarms.standing().collect();
-            let summary = (door.released || released, door.contact, door.mode, standing);
-            if told.as_ref() == Some(&summary) {
-                return None;
-            }
-            *told = Some(summary.clone());
-            Some(summary)
-        });
     }
 
     /// A paper that says this.
@@ -574,68 +270,6 @@ impl Naive {
     fn say(&mut self, says: Vec<Said>, by: Option<String>, now: Now) {
         let paper = self.paper(says, by, now);
         self.running.papers.keep(paper);
-    }
-
-    fn seen(&mut self, site: &Site, person: Option<usize>, now: Now) -> Seen {
-        let run = &self.running;
-        Seen {
-            lines: std::mem::take(&mut self.disk.lines),
-            answers: std::mem::take(&mut self.disk.answers),
-            summary: self.disk.summary.clone(),
-            order: self.disk.order,
-            spent: self.disk.spent.len(),
-            settled: run.papers.settled(),
-            inside: person.map(|who| self.disk.inside[who]),
-            engaged_told: self.disk.engaged,
-            moves: std::mem::take(&mut self.moves),
-            until: self.relay,
-            compare: run.compare,
-            awaited: run.desk.awaited(),
-            read: run.read,
-            mode: run.door.mode,
-            source: run.door.source,
-            contact: run.door.contact,
-            engaged: run.door.engaged(),
-            alarms: run.alarms.standing().collect(),
-            repeated_denials: run.desk.many_denials(now.tick),
-            locked_out: person.and_then(|who| run.desk.locked_out(site, who, now.tick)),
-            first_entered: run.desk.first_entered,
-            desk_due: run.desk.due(),
-            door_due: run.door.due(&site.door),
-        }
-    }
-
-    /// When somebody should look next.
-    pub fn due(&self, site: &Site, now: Now) -> Option<i64> {
-        let run = &self.running;
-        let again = run.again.iter().map(|(_, until)| *until).min();
-        [
-            run.papers.due(site.give_up, site.slow, now.tick),
-            run.alarms.due(),
-            run.desk.due(),
-            run.door.due(&site.door),
-            run.gone_at,
-            again,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Until when the relay is released unless somebody renews that.
-    pub fn lease(&self) -> Option<i64> {
-        let run = &self.running;
-        run.until.filter(|_| run.renewed.is_some())
-    }
-
-    /// Whether it has not been told to stop, and is not gone.
-    pub fn is_running(&self) -> bool {
-        !self.running.stopped
-    }
-
-    /// Somebody as the guard knows them.
-    pub fn known(&self, who: usize) -> Option<&crate::happening::Person> {
-        self.running.known.people.get(who)
     }
 
     fn learn(&mut self, site: &Site, news: Vec<News>, now: Now) {

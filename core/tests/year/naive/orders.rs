@@ -6,7 +6,8 @@ use doorward_core::door::Refusal;
 use doorward_core::event::{CommandRefusal, CommandVerb, Mode, ReleaseCause, Role};
 
 use super::door::Knock;
-use super::papers::{Change, Fate, Order, Spent, Story, Then};
+use super::paper::{Change, Order, Spent, Story, Then};
+use super::papers::Fate;
 use super::{Naive, ms};
 use crate::happening::{CLIENT, Letter, Now, OPERATORS, PER_MINUTE, Said, Site, Wish};
 

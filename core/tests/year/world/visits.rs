@@ -163,6 +163,11 @@ impl World {
             self.sent.remove(0);
         }
         self.sent.push(letter);
+        if self.chance(0.1) {
+            // Somebody has listened, and sends it again at once.
+            let again = self.rng.random_range(1..25_000);
+            self.happen(again, Happening::Command(letter));
+        }
         Happening::Command(letter)
     }
 
