@@ -98,6 +98,22 @@ fn a_disk_that_fails_is_not_tried_again_at_once_for_nothing() {
     assert!(rig.batches <= batches + 4, "{}", rig.batches - batches);
 }
 
+/// Whoever comes shortly before the disk is tried again must not be let in when that works.
+#[test]
+fn nobody_is_let_in_behind_older_events_however_soon_they_are_written() {
+    let mut rig = door();
+    rig.disk = Disk::Fails;
+    rig.claim(1);
+    rig.disk = Disk::Works;
+    rig.pass(4_500);
+    rig.claim(1);
+    rig.plain("OPEN");
+    rig.pass(2_000);
+    assert!(rig.moves.is_empty(), "{:?}", rig.since(0));
+    rig.claim(1);
+    assert!(rig.released());
+}
+
 #[test]
 fn a_mode_that_comes_onto_the_disk_too_late_is_taken_back() {
     let mut rig = door();

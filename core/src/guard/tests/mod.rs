@@ -1,8 +1,9 @@
 //! The guard with a disk that does as it is told, a latch that keeps time, and nothing else.
 //!
-//! `stories` and `corners` are told one by one, `properties` hold whatever happens.
+//! `stories` and `corners` are told one by one, `properties` hold whatever `steps` make happen.
 
 mod corners;
 mod properties;
 mod rig;
+mod steps;
 mod stories;

@@ -2,105 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::rig::{Disk, Rig, recorded_first};
-use crate::event::wire::Lock;
-use crate::event::{Contact, Event, Mode, PersonStatus, ReleaseCause};
-use crate::guard::{Input, Latched, WithoutRecord};
-
-#[derive(Debug, Clone)]
-enum Step {
-    Claim(u8),
-    Rex(bool),
-    Contact(bool),
-    Plain(&'static str),
-    Order(Option<Mode>),
-    Disk(Disk),
-    Readable(bool),
-    Others(bool),
-    Suspend(u8, bool),
-    RelayFails,
-    Pass(u64),
-    Hang(u64),
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let disk = prop_oneof![3 => Just(Disk::Works), 1 => Just(Disk::Fails), 2 => Just(Disk::Hangs)];
-    let mode = prop_oneof![
-        Just(Some(Mode::Unlocked)),
-        Just(Some(Mode::Lockdown)),
-        Just(Some(Mode::Normal)),
-        Just(None)
-    ];
-    prop_oneof![
-        8 => (1u8..4).prop_map(Step::Claim),
-        4 => any::<bool>().prop_map(Step::Rex),
-        4 => any::<bool>().prop_map(Step::Contact),
-        3 => prop_oneof![Just("OPEN"), Just("LOCK"), Just("rubbish")].prop_map(Step::Plain),
-        2 => mode.prop_map(Step::Order),
-        6 => disk.prop_map(Step::Disk),
-        1 => any::<bool>().prop_map(Step::Readable),
-        1 => any::<bool>().prop_map(Step::Others),
-        1 => (1u8..4, any::<bool>()).prop_map(|(n, suspended)| Step::Suspend(n, suspended)),
-        1 => Just(Step::RelayFails),
-        10 => prop_oneof![0u64..500, 0u64..9_000].prop_map(Step::Pass),
-        1 => (0u64..8_000).prop_map(Step::Hang),
-    ]
-}
-
-fn play(steps: &[Step], without_record: WithoutRecord) -> Rig {
-    let mut rig = Rig::new(without_record);
-    for step in steps {
-        match *step {
-            Step::Claim(n) => rig.claim(n),
-            Step::Rex(pressed) => rig.rex(pressed),
-            Step::Contact(open) => rig.tell(Input::Contact(if open {
-                Contact::Open
-            } else {
-                Contact::Closed
-            })),
-            Step::Plain(payload) => rig.plain(payload),
-            Step::Order(mode) => rig.order(mode.map(|mode| (mode, None))),
-            Step::Disk(disk) => {
-                rig.disk = disk;
-                rig.answer();
-            }
-            Step::Readable(readable) => rig.readable = readable,
-            Step::Others(engaged) => rig.others_engaged = engaged,
-            Step::Suspend(n, suspended) => rig.change(n, |person| {
-                person.status = if suspended {
-                    PersonStatus::Suspended
-                } else {
-                    PersonStatus::Active
-                };
-            }),
-            Step::RelayFails if rig.released() => {
-                let message = "no".into();
-                let lock = Lock::Released;
-                rig.tell(Input::Latch(Latched::Failed { lock, message }));
-            }
-            Step::RelayFails => {}
-            Step::Pass(ms) => rig.pass(ms),
-            Step::Hang(ms) => {
-                rig.jump(rig.now.tick + std::time::Duration::from_millis(ms));
-                rig.tell(Input::Tick);
-            }
-        }
-        let door = rig.guard.door().lock() == Lock::Released;
-        assert_eq!(rig.released(), door, "relay and door agree after {step:?}");
-    }
-    rig
-}
-
-/// Ends everything that lasts, and lets the disk catch up.
-fn end(rig: &mut Rig) {
-    (rig.disk, rig.readable) = (Disk::Works, true);
-    rig.answer();
-    rig.pass(10_000);
-    rig.tell(Input::Stop);
-    rig.pass(10_000);
-    assert!(rig.guard.is_settled());
-    assert!(!rig.released());
-}
+use super::rig::recorded_first;
+use super::steps::{any_step, end, play};
+use crate::event::{Event, ReleaseCause};
+use crate::guard::WithoutRecord;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]

@@ -1,12 +1,12 @@
 //! What the naive model reads from the rules: each group asked in turn, everything that speaks
 //! against a grant looked at, the best answer taken.
 
-use doorward::config::{AntiPassback, WithoutClock};
-use doorward::event::{DenyReason, Mode, PersonStatus};
+use doorward_core::access::{AntiPassback, WithoutClock};
+use doorward_core::event::{DenyReason, Mode, PersonStatus};
 
 use super::calendar::{Says, civil_minutes};
 use super::{ANY_RULE, Naive};
-use crate::year::happening::{DOOR, Now, Site};
+use crate::happening::{DOOR, Now, Site};
 
 /// What the rules say.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ impl Naive {
     }
 
     pub(super) fn first_is_in(&self, schedule: Option<&str>, now: Now) -> bool {
-        match (self.first_entered, schedule) {
+        match (self.running.desk.first_entered, schedule) {
             (None, _) => false,
             (Some(entered), _) if entered > now.wall => false,
             (Some(entered), None) => self.calendar.day(entered) == self.calendar.day(now.wall),
@@ -56,7 +56,7 @@ impl Naive {
             let rule = rule.to_owned();
             (Verdict::No { reason, rule }, false)
         };
-        let person = &site.people[who].subject;
+        let person = &self.running.known.people[who].subject;
         if person.status == PersonStatus::Suspended {
             return no(DenyReason::Suspended, "suspended");
         }
@@ -74,7 +74,7 @@ impl Naive {
         {
             return no(DenyReason::Expired, "validity");
         }
-        if self.locked_out(site, who, now.tick).is_some() {
+        if self.running.desk.locked_out(site, who, now.tick).is_some() {
             return no(DenyReason::Lockout, "lockout");
         }
         let mut groups = Vec::new();
@@ -88,7 +88,7 @@ impl Naive {
         if groups.is_empty() {
             return no(DenyReason::NotPermitted, "groups");
         }
-        if self.door.mode == Mode::Lockdown {
+        if self.running.door.mode == Mode::Lockdown {
             groups.retain(|(_, group)| group.overrides_lockdown);
             if groups.is_empty() {
                 return no(DenyReason::Lockdown, "mode lockdown");
@@ -135,7 +135,7 @@ impl Naive {
                 }
             }
             if group.pin && !pin {
-                if site.people[who].pin.is_none() {
+                if self.running.known.people[who].pin.is_none() {
                     refusals.push((0, None, DenyReason::PinMissing, rule));
                 } else {
                     pins.push(rule);
@@ -150,7 +150,7 @@ impl Naive {
             grants.push((rule, group.first_person));
         }
         if !(grants.is_empty() && pins.is_empty() && seconds.is_empty())
-            && let Some((entered, inside)) = self.inside[who]
+            && let Some((entered, inside)) = self.where_is(who)
         {
             let window = i64::from(site.access.anti_passback_s) * 1000;
             let age = now.wall - entered;

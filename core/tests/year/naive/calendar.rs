@@ -1,10 +1,10 @@
 //! The naive calendar: what the wall shows and what every schedule says, written out for each
-//! minute of the simulated time. It uses the zone's offsets and nothing of `doorward::access` but
+//! minute of the simulated time. It uses the zone's offsets and nothing of `doorward_core::access` but
 //! the plain values that administration makes.
 
 use std::collections::BTreeMap;
 
-use doorward::access::rules::{Day, Interval, Rules, Schedule};
+use doorward_core::access::rules::{Day, Interval, Rules, Schedule};
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};

@@ -1,15 +1,14 @@
 //! What the naive model remembers of denials, and what a start makes of the record.
 
-use doorward::event::DenyReason;
+use doorward_core::event::DenyReason;
 
-use super::Naive;
-use super::door::NaiveDoor;
+use super::desk::Desk;
 use super::rules::group_rule;
-use crate::year::happening::{HISTORY, Now, Site};
+use crate::happening::{Now, Site};
 
 /// An access event as it was recorded.
 #[derive(Debug, Clone)]
-pub(super) enum Noted {
+pub enum Noted {
     Granted(usize, String),
     Denied(Option<usize>, DenyReason),
     Asked,
@@ -37,7 +36,7 @@ fn alarming(reason: DenyReason) -> bool {
     .contains(&reason)
 }
 
-impl Naive {
+impl Desk {
     /// Until when somebody is or was locked out, and which of their tries count towards the next
     /// time: every counted denial again, from the first.
     fn tries_of(&self, site: &Site, who: usize) -> (i64, Vec<i64>) {
@@ -59,7 +58,7 @@ impl Naive {
     }
 
     /// How long somebody is locked out still.
-    pub(super) fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
+    pub fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
         let (until, _) = self.tries_of(site, who);
         (now < until).then(|| until - now)
     }
@@ -111,36 +110,21 @@ impl Naive {
         }
     }
 
-    pub(super) fn note(&mut self, noted: Noted, now: Now) {
-        if self.disk {
-            self.record.push((now.wall, noted));
-            if self.record.len() > HISTORY {
-                self.record.remove(0);
-            }
-        }
-    }
-
     /// A start: what is known is what is on the record, by its age.
-    pub(super) fn forget_and_reread(&mut self, site: &Site, now: Now) {
-        self.door = NaiveDoor::default();
-        (self.pin, self.second, self.first_entered) = (None, None, None);
-        self.tries = vec![Vec::new(); site.people.len()];
-        self.denials.clear();
-        (self.alarm_until, self.looked) = (None, i64::MIN);
-        self.schedule_said = false;
-        for (wall, noted) in self.record.clone() {
+    pub fn remember(&mut self, site: &Site, record: &[(i64, Noted)], now: Now) {
+        for (wall, noted) in record {
             match noted {
                 Noted::Granted(who, rule) => {
-                    self.tries[who].clear();
+                    self.tries[*who].clear();
                     let mut groups = site.rules.groups.iter();
-                    if groups.any(|(name, group)| rule == group_rule(name) && group.first_person) {
-                        self.first_entered = Some(wall);
+                    if groups.any(|(name, group)| *rule == group_rule(name) && group.first_person) {
+                        self.first_entered = Some(*wall);
                     }
                 }
                 Noted::Asked => {}
                 Noted::Denied(who, reason) => {
                     let age = (now.wall - wall).max(0);
-                    self.denied(site, who, reason, now.tick - age);
+                    self.denied(site, *who, *reason, now.tick - age);
                 }
             }
         }

@@ -1,12 +1,12 @@
 //! Who comes, what goes wrong meanwhile, and what administration changes.
 
-use doorward::event::{DenyReason, Mode, PersonStatus};
+use doorward_core::event::{Alarm, DenyReason, Mode, PersonStatus, Role};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::{DAY, Plan, World};
-use crate::year::happening::Happening;
-use crate::year::{real, site};
+use crate::happening::{Disk, Happening, Letter, OPERATORS, Wish};
+use crate::{real, site};
 
 impl World {
     /// One visit, and perhaps a trouble; and when the next one is.
@@ -83,37 +83,140 @@ impl World {
 
     pub(super) fn operate(&mut self) {
         match self.rng.random_range(0..10) {
-            0..5 => {
-                self.happen(0, Happening::Unlock);
+            0..2 => {
+                let words = ["OPEN", "UNLOCK", "OPEN", "LOCK", "open"];
+                let word = *words.choose(&mut self.rng).unwrap();
+                self.happen(0, Happening::Plain(word));
                 self.plan(1500, Plan::TryToOpen);
             }
-            5..7 => self.happen(0, Happening::Lock),
+            2..7 => self.command(),
             _ => {
                 let modes = [Mode::Normal, Mode::Unlocked, Mode::Lockdown, Mode::Lockdown];
                 let mode = *modes.choose(&mut self.rng).unwrap();
-                let lasts = self.chance(0.7).then(|| self.between(10, 1800));
-                self.happen(0, Happening::Operator(Some((mode, lasts))));
+                let ends = mode == Mode::Unlocked || self.chance(0.7);
+                let lasts = ends.then(|| self.between(10, 1800));
+                self.happen(0, Happening::Order(Some((mode, lasts))));
                 let ends = self.between(10, 1800);
-                self.happen(ends, Happening::Operator(None));
+                self.happen(ends, Happening::Order(None));
             }
         }
+    }
+
+    /// An operator sends a command, or somebody sends one again.
+    fn command(&mut self) {
+        if self.chance(0.1)
+            && let Some(letter) = self.sent.choose(&mut self.rng)
+        {
+            let letter = *letter;
+            return self.happen(0, Happening::Command(letter));
+        }
+        let from = self.rng.random_range(0..OPERATORS.len());
+        let mode = match self.rng.random_range(0..5) {
+            0 => None,
+            1 => Some((Mode::Unlocked, Some(self.rng.random_range(5..1800)))),
+            2 => Some((Mode::Lockdown, None)),
+            3 => Some((Mode::Normal, Some(self.rng.random_range(5..1800)))),
+            _ => Some((Mode::Unlocked, None)),
+        };
+        let wish = match self.rng.random_range(0..10) {
+            0..5 => Wish::Unlock,
+            5 => Wish::Lock,
+            6 => Wish::Acknowledge(Alarm::Duress),
+            7 => Wish::Locate,
+            _ => Wish::Mode(mode),
+        };
+        let many = if self.rarely(0.01) { 10 } else { 1 };
+        for n in 0..many {
+            self.send(n * 700, from, wish);
+        }
+        if wish == Wish::Unlock {
+            self.plan(1500, Plan::TryToOpen);
+        } else if mode.is_some() && matches!(wish, Wish::Mode(_)) {
+            let ends = self.between(10, 1800);
+            self.happen(ends, Happening::Order(None));
+        }
+    }
+
+    /// An operator is about to send this; it is signed then.
+    fn send(&mut self, later: i64, from: usize, wish: Wish) {
+        let letter = Letter {
+            from,
+            forged: self.chance(0.03),
+            id: 0,
+            signed: 0,
+            wish,
+        };
+        self.happen(later, Happening::Command(letter));
+    }
+
+    /// Signs it with the true time; it takes its time to come, now and then for too long.
+    pub(super) fn sign(&mut self, mut letter: Letter) -> Happening {
+        self.letters += 1;
+        letter.id = self.letters;
+        let age = if self.chance(0.05) {
+            self.between(20, 90)
+        } else {
+            self.rng.random_range(0..800)
+        };
+        letter.signed = (self.start + self.time - age).div_euclid(1000);
+        if self.sent.len() >= 20 {
+            self.sent.remove(0);
+        }
+        self.sent.push(letter);
+        if self.chance(0.1) {
+            // Somebody has listened, and sends it again at once.
+            let again = self.rng.random_range(1..25_000);
+            self.happen(again, Happening::Command(letter));
+        }
+        Happening::Command(letter)
+    }
+
+    pub(super) fn change_role(&mut self, operator: usize) {
+        let roles = [
+            Some(Role::Admin),
+            Some(Role::Admin),
+            Some(Role::Operate),
+            Some(Role::View),
+            None,
+        ];
+        self.site.roles[operator] = *roles.choose(&mut self.rng).unwrap();
     }
 
     pub(super) fn trouble(&mut self, who: usize) {
         let soon = self.between(0, 8);
         if self.rarely(0.0006) {
-            self.happen(soon, Happening::Stop);
+            let happening = if self.chance(0.5) {
+                Happening::Stop
+            } else {
+                Happening::Killed
+            };
+            self.happen(soon, happening);
         }
-        if self.rarely(0.0006) {
-            self.happen(soon, Happening::Disk(false));
-            let works = soon + self.between(5, 300);
-            self.happen(works, Happening::Disk(true));
+        if self.rarely(0.004) {
+            self.disk_trouble(soon);
+        }
+        if self.rarely(0.002) {
+            let blind = if self.chance(0.5) {
+                self.between(0, 5)
+            } else {
+                self.between(3, 60)
+            };
+            self.blind_until = self.time + blind;
         }
         if self.rarely(0.0006) {
             for n in 0..self.rng.random_range(1..4) {
                 let later = soon + n * self.between(1, 6);
                 self.happen(later, Happening::RelayFailed);
             }
+        }
+        if self.rarely(0.0003) {
+            self.happen(soon, Happening::RelayStuck(true));
+            let over = soon + self.between(1, 60);
+            self.happen(over, Happening::RelayStuck(false));
+        }
+        if self.rarely(0.002) {
+            let operator = self.rng.random_range(0..OPERATORS.len());
+            self.happen(soon, Happening::Role(operator));
         }
         if self.rarely(0.01) {
             self.happen(soon, Happening::Interlock(true));
@@ -154,6 +257,49 @@ impl World {
                 _ => "groups",
             };
             self.happen(back, Happening::Changed(who, undone));
+        }
+    }
+
+    /// It fails or hangs, for moments or for minutes; people come meanwhile.
+    fn disk_trouble(&mut self, soon: i64) {
+        let mut later = soon;
+        for _ in 0..self.rng.random_range(1..4) {
+            let disk = if self.chance(0.4) {
+                Disk::Fails
+            } else {
+                Disk::Hangs
+            };
+            self.happen(later, Happening::Disk(disk));
+            later += match self.rng.random_range(0..3) {
+                0 => self.rng.random_range(50..3_000),
+                1 => self.between(1, 12),
+                _ => self.between(5, 200),
+            };
+        }
+        self.happen(later, Happening::Disk(Disk::Works));
+        if self.chance(0.2) {
+            self.happen(soon, Happening::NearlyFull(true));
+            let over = later + self.between(1, 100);
+            self.happen(over, Happening::NearlyFull(false));
+        }
+        for _ in 0..self.rng.random_range(0..4) {
+            let at = soon + self.rng.random_range(0..15_000);
+            let who = self.rng.random_range(0..self.site.people.len());
+            match self.rng.random_range(0..16) {
+                0..3 => self.happen(at, Happening::Plain("OPEN")),
+                3 => self.happen(at, Happening::Stop),
+                4 => self.happen(at, Happening::Killed),
+                5 | 6 => self.happen(at, Happening::Changed(who, "extended")),
+                7 | 8 => {
+                    let wish = Wish::Mode(Some((Mode::Unlocked, Some(300))));
+                    self.send(at, 0, wish);
+                }
+                _ => self.happen(at, Happening::Claim(who)),
+            }
+            if self.chance(0.3) {
+                self.plan(at, Plan::Press(true));
+                self.plan(at + 700, Plan::Press(false));
+            }
         }
     }
 

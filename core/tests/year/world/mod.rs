@@ -3,19 +3,20 @@
 //! Flows in: a seed, and what was seen (people react to what they are answered). Flows out: one
 //! [`Happening`] after the other, each with its time.
 
+mod people;
 mod visits;
 
 use std::collections::BTreeMap;
 
-use doorward::event::{Challenge, Contact, Mode};
+use doorward_core::event::Contact;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::happening::{Happening, Now, Outcome, Seen, Site};
-use super::site::{self, DURESS, Hashes, WRONG};
+use super::happening::{Happening, Letter, Now, Site};
+use super::site::{self, Hashes};
 
 pub const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
@@ -49,10 +50,16 @@ pub struct World {
     planned: u64,
     due: Option<i64>,
     tick_at: Option<i64>,
+    /// When somebody looks so that a lease is renewed.
+    renew_at: Option<i64>,
+    lease: Option<i64>,
+    /// Until when nobody can read the store.
+    blind_until: i64,
+    /// The newest command, and those that may be sent again.
+    letters: u64,
+    sent: Vec<Letter>,
     contact: Contact,
     rex: bool,
-    blocked: bool,
-    operator: Option<(Mode, Option<i64>)>,
     released: bool,
     /// Who is inside, as far as people know.
     inside: Vec<bool>,
@@ -106,10 +113,13 @@ impl World {
             planned: 0,
             due: None,
             tick_at: None,
+            renew_at: None,
+            lease: None,
+            blind_until: 0,
+            letters: 0,
+            sent: Vec::new(),
             contact: Contact::Closed,
             rex: false,
-            blocked: false,
-            operator: None,
             released: false,
             inside: Vec::new(),
             inputs: 0,
@@ -118,7 +128,14 @@ impl World {
             trouble,
         };
         world.inside = vec![false; world.site.people.len()];
-        world.happen(0, Happening::Contact(Contact::Closed));
+        world.happen(
+            0,
+            Happening::Started {
+                contact: Some(Contact::Closed),
+                rex: false,
+                landed: false,
+            },
+        );
         world.plan(1000, Plan::Visit);
         world.plan(0, Plan::Quarter);
         world
@@ -159,13 +176,19 @@ impl World {
     pub fn next(&mut self) -> (Happening, Now) {
         loop {
             let (&(at, number), _) = self.plans.first_key_value().expect("visits never end");
-            if let Some(tick_at) = self.tick_at.filter(|&tick_at| tick_at < at)
+            let looks = [
+                (self.tick_at, Happening::Tick),
+                (self.renew_at, Happening::Renewed),
+            ];
+            let looks = looks.into_iter().filter_map(|(at, look)| Some((at?, look)));
+            let first = looks.min_by_key(|(at, _)| *at);
+            if let Some((tick_at, look)) = first.filter(|(tick_at, _)| *tick_at < at)
                 && self.down_until.is_none()
             {
                 self.time = self.time.max(tick_at);
-                self.tick_at = None;
-                self.due = None;
-                return self.input(Happening::Tick);
+                (self.tick_at, self.due) = (None, None);
+                (self.renew_at, self.lease) = (None, None);
+                return self.input(look);
             }
             let plan = self.plans.remove(&(at, number)).expect("it was there");
             self.time = self.time.max(at);
@@ -176,94 +199,23 @@ impl World {
     }
 
     fn input(&mut self, happening: Happening) -> (Happening, Now) {
-        self.inputs += 1;
+        if happening != Happening::Renewed {
+            self.inputs += 1;
+        }
+        let starts = matches!(happening, Happening::Started { .. });
+        let late = self.rng.random_bool(0.03);
         let now = Now {
             wall: self.start + self.time + self.clock_error,
             tick: self.time - self.boot,
             trusted: self.trusted,
+            read: starts || (self.time >= self.blind_until && !late),
         };
         (happening, now)
     }
 
-    /// What was seen: people react, and time is due.
-    pub fn react(&mut self, seen: &Seen, now: Now) {
-        self.released = seen.released;
-        if seen.source == doorward::event::ModeSource::Schedule {
-            self.operator = None;
-        }
-        let due = [seen.desk_due, seen.door_due].into_iter().flatten().min();
-        if due != self.due {
-            self.due = due;
-            let late = if self.chance(0.1) {
-                self.between(0, 4)
-            } else {
-                0
-            };
-            self.tick_at = due.map(|due| self.boot + due.max(now.tick) + late);
-        }
-        for outcome in &seen.outcomes {
-            match *outcome {
-                Outcome::Granted { who, .. } => self.enters(who),
-                Outcome::Asked {
-                    who,
-                    challenge: Challenge::SecondPerson,
-                    ..
-                } => self.brings_somebody(who),
-                Outcome::Asked { who, .. } => self.types(who),
-                Outcome::Denied { who, .. } => {
-                    if self.chance(0.15) && self.site.people[who].enrolled {
-                        let later = self.between(3, 12);
-                        self.happen(later, Happening::Claim(who));
-                    }
-                }
-            }
-        }
-    }
-
-    fn enters(&mut self, who: usize) {
-        self.inside[who] = true;
-        if self.chance(0.92) {
-            let later = self.between(0, 4);
-            self.plan(later, Plan::TryToOpen);
-        }
-        let forgets = self.chance(0.05);
-        let later = self.between(300, if forgets { 90_000 } else { 20_000 });
-        self.happen(later, Happening::Left(who));
-    }
-
-    fn brings_somebody(&mut self, who: usize) {
-        if self.chance(0.75) {
-            let groups = self.site.people[who].subject.groups.clone();
-            let people = 0..self.site.people.len();
-            let colleagues: Vec<usize> = people
-                .filter(|&one| {
-                    let person = &self.site.people[one];
-                    let common = |name: &String| groups.contains(name);
-                    person.enrolled && person.subject.groups.iter().any(common)
-                })
-                .collect();
-            let later = self.between(1, 35);
-            if let Some(&colleague) = colleagues.choose(&mut self.rng) {
-                self.happen(later, Happening::Claim(colleague));
-            }
-        }
-    }
-
-    fn types(&mut self, who: usize) {
-        let person = &self.site.people[who];
-        let (pin, duress) = (person.pin.unwrap_or(WRONG), person.duress.unwrap_or(DURESS));
-        let digits = match self.rng.random_range(0..100) {
-            0..75 => pin,
-            75..80 => duress,
-            80..92 => WRONG,
-            _ => return,
-        };
-        let later = self.between(1, 14);
-        self.happen(later, Happening::Typed(digits));
-        if digits == WRONG {
-            let again = later + self.between(2, 6);
-            self.happen(again, Happening::Claim(who));
-        }
+    /// Whether there has been what was wanted.
+    pub fn is_over(&self) -> bool {
+        self.inputs >= self.wanted
     }
 
     fn carry_out(&mut self, plan: Plan) -> Option<Happening> {
@@ -272,7 +224,17 @@ impl World {
                 Plan::PowerBack => return Some(self.power_back()),
                 Plan::Move(contact) => self.contact = contact,
                 Plan::Press(pressed) => self.rex = pressed,
-                Plan::Happen(Happening::Claim(_) | Happening::Typed(_)) | Plan::TryToOpen => {}
+                Plan::Happen(
+                    Happening::Claim(_)
+                    | Happening::Typed(_)
+                    | Happening::Compared(..)
+                    | Happening::Plain(_)
+                    | Happening::Command(_)
+                    | Happening::Tick
+                    | Happening::Stop
+                    | Happening::Killed,
+                )
+                | Plan::TryToOpen => {}
                 // It is done when the power is back.
                 other => self.plan(until - self.time + 1, other),
             }
@@ -316,47 +278,40 @@ impl World {
     /// Keeps the world's own picture true; some things cannot happen any more.
     fn allowed(&mut self, happening: Happening) -> Option<Happening> {
         match happening {
-            Happening::Claim(who) if !self.site.people[who].enrolled => return None,
-            Happening::FaceDenied(Some(who), _) if !self.site.people[who].enrolled => return None,
-            Happening::Operator(choice) => {
-                let wall = self.start + self.time + self.clock_error;
-                self.operator = choice.map(|(mode, lasts)| (mode, lasts.map(|ms| wall + ms)));
+            Happening::Claim(who) | Happening::FaceDenied(Some(who), _)
+                if !self.site.people[who].enrolled && self.chance(0.9) =>
+            {
+                return None;
             }
-            Happening::Interlock(blocked) => self.blocked = blocked,
+            Happening::Started { .. } => {}
+            Happening::Order(Some((mode, lasts))) => {
+                let wall = self.start + self.time + self.clock_error;
+                let until = lasts.map(|lasts| wall + lasts);
+                return Some(Happening::Order(Some((mode, until))));
+            }
             Happening::ClockError(error) => self.clock_error = error,
             Happening::Trusted(trusted) => self.trusted = trusted,
             Happening::Changed(who, what) => self.change(who, what),
             Happening::Left(who) => self.inside[who] = false,
-            Happening::Stop => self.power_fails(),
+            Happening::Role(operator) => self.change_role(operator),
+            Happening::Command(ref letter) if letter.signed == 0 => {
+                return Some(self.sign(*letter));
+            }
+            // The record is waited for, but not for ever.
+            Happening::Stop => {
+                let leaves = self.between(0, 8);
+                self.happen(leaves, Happening::Killed);
+            }
+            Happening::Killed => self.power_fails(),
             _ => {}
         }
         Some(happening)
     }
 
-    fn opens(&mut self) -> Happening {
-        self.contact = Contact::Open;
-        let mut later = 0;
-        if self.rarely(0.002) {
-            for _ in 0..self.rng.random_range(5..30) {
-                for contact in [Contact::Closed, Contact::Open] {
-                    later += self.rng.random_range(20..400);
-                    self.plan(later, Plan::Move(contact));
-                }
-            }
-        }
-        let open = match self.rng.random_range(0..100) {
-            0..88 => self.between(2, 7),
-            88..98 => self.between(8, 90),
-            _ => self.between(60, 900),
-        };
-        self.plan(later + open, Plan::Move(Contact::Closed));
-        Happening::Contact(Contact::Open)
-    }
-
     fn power_fails(&mut self) {
         let down = self.between(2, 600);
         self.down_until = Some(self.time + down);
-        self.tick_at = None;
+        (self.tick_at, self.renew_at, self.lease) = (None, None, None);
         self.plan(down, Plan::PowerBack);
     }
 
@@ -372,17 +327,11 @@ impl World {
             self.happen(synchronised, Happening::ClockError(0));
             self.happen(synchronised + 1, Happening::Trusted(true));
         }
-        let wall = self.start + self.time + self.clock_error;
-        let operator = self.operator.and_then(|(mode, until)| match until {
-            Some(until) => (until > wall).then_some((mode, Some(until - wall))),
-            None => Some((mode, None)),
-        });
         let known = self.site.door.contact.is_some() || self.chance(0.5);
         Happening::Started {
-            operator,
             contact: known.then_some(self.contact),
             rex: self.rex,
-            blocked: self.blocked,
+            landed: self.chance(0.5),
         }
     }
 }

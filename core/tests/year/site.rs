@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-use doorward::access::rules::{
+use doorward_core::access::rules::{
     DAY_MINUTES, Day, Group, Holiday, Interval, PinHashes, Rules, Schedule, Subject,
 };
-use doorward::config::{AccessConfig, AntiPassback, WithoutClock};
-use doorward::door::{ContactSettings, RexSettings, Settings};
-use doorward::event::{PersonRef, PersonStatus};
+use doorward_core::access::{AccessConfig, AntiPassback, WithoutClock};
+use doorward_core::door::{ContactSettings, RexSettings, Settings};
+use doorward_core::event::{PersonRef, PersonStatus, Role};
+use doorward_core::guard::WithoutRecord;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -60,12 +61,25 @@ impl Hashes {
 pub fn site(rng: &mut ChaCha8Rng, zone: &TimeZone, from: Date, to: Date) -> Site {
     let rules = rules(rng, from, to);
     let hashes = Hashes::new();
+    let access = access(rng, &rules);
+    let interlock = rng.random_bool(0.6);
     let mut site = Site {
         zone: zone.clone(),
-        access: access(rng, &rules),
         rules,
         people: Vec::new(),
+        roles: [Some(Role::Admin), Some(Role::Operate), Some(Role::View)],
         door: door(rng),
+        without_record: if rng.random_bool(0.3) {
+            WithoutRecord::Grant
+        } else {
+            WithoutRecord::Deny
+        },
+        // Areas and the interlock need the file that doors share.
+        shared: interlock || access.anti_passback == AntiPassback::Area || rng.random_bool(0.5),
+        interlock,
+        access,
+        give_up: rng.random_range(1_000..=3_000),
+        slow: rng.random_range(500..=2_000),
     };
     for who in 0..rng.random_range(60..=200) {
         let mut person = Person {

@@ -1,0 +1,363 @@
+//! Operators are answered, in the naive model.
+
+use std::collections::BTreeMap;
+
+use doorward_core::door::Refusal;
+use doorward_core::event::{CommandRefusal, CommandVerb, Mode, ReleaseCause, Role};
+
+use super::door::Knock;
+use super::paper::{Change, Order, Spent, Story, Then};
+use super::papers::Fate;
+use super::{Naive, ms};
+use crate::happening::{CLIENT, Letter, Now, OPERATORS, PER_MINUTE, Said, Site, Wish};
+
+/// Nothing is believed so soon after a connection.
+const QUIET: i64 = 5_000;
+/// Clocks may differ by so much; a clock that was set back by more is not believed.
+const SKEW: i64 = 5_000;
+const SETBACK: i64 = 60_000;
+/// How long a command lives.
+const LIVES: i64 = 30_000;
+/// Refusals of one reason that are told at once, and how soon there is one more.
+const TOLD_AT_ONCE: i64 = 5;
+const ONE_MORE: i64 = 20_000;
+
+#[derive(Debug, Default)]
+pub struct Orders {
+    spent: Vec<Spent>,
+    pub connected: Option<i64>,
+    plain: u64,
+    /// Of each reason: when the times of those that were told are used up, and how many were not.
+    told: BTreeMap<CommandRefusal, (i64, u64)>,
+}
+
+impl Orders {
+    pub(super) fn after(spent: &[Spent]) -> Orders {
+        Orders {
+            spent: spent.to_vec(),
+            ..Orders::default()
+        }
+    }
+
+    /// How many were not told since the last, if this one is to be.
+    fn tells(&mut self, reason: CommandRefusal, tick: i64) -> Option<u64> {
+        let (used_until, untold) = self.told.entry(reason).or_insert((tick, 0));
+        *used_until = (*used_until).max(tick);
+        if *used_until + ONE_MORE > tick + TOLD_AT_ONCE * ONE_MORE {
+            *untold += 1;
+            return None;
+        }
+        *used_until += ONE_MORE;
+        Some(std::mem::take(untold))
+    }
+}
+
+/// A command that is refused.
+struct No {
+    reason: CommandRefusal,
+    id: Option<String>,
+    by: Option<String>,
+    verb: Option<CommandVerb>,
+    /// Whether it is known whose it is.
+    genuine: bool,
+    spent: Option<Spent>,
+}
+
+fn least(verb: CommandVerb) -> Role {
+    match verb {
+        CommandVerb::Mode | CommandVerb::Reload => Role::Admin,
+        CommandVerb::Unlock | CommandVerb::Lock | CommandVerb::Acknowledge => Role::Operate,
+        CommandVerb::Locate | CommandVerb::Snapshot => Role::View,
+    }
+}
+
+fn by_operator(from: usize) -> String {
+    format!("operator:{}", OPERATORS[from])
+}
+
+impl Naive {
+    pub(super) fn plain(&mut self, site: &Site, word: &str, now: Now) {
+        let orders = &mut self.running.orders;
+        let quiet = orders.connected.is_none_or(|at| now.tick - at < QUIET);
+        let refusal = match word {
+            "LOCK" => None,
+            "OPEN" | "UNLOCK" if quiet => Some(CommandRefusal::Expired),
+            "OPEN" | "UNLOCK" => None,
+            _ => Some(CommandRefusal::Malformed),
+        };
+        if let Some(reason) = refusal {
+            let no = No {
+                reason,
+                id: None,
+                by: None,
+                verb: None,
+                genuine: false,
+                spent: None,
+            };
+            return self.refuse(no, now);
+        }
+        orders.plain += 1;
+        let order = Order {
+            id: format!("plain-{}-{}", now.wall, orders.plain),
+            by: format!("plain:{CLIENT}"),
+            from: None,
+            wish: if word == "LOCK" {
+                Wish::Lock
+            } else {
+                Wish::Unlock
+            },
+            mode: None,
+            spent: None,
+            story: Story::default(),
+        };
+        self.execute(site, order, now);
+    }
+
+    pub(super) fn signed(&mut self, site: &Site, letter: Letter, now: Now) {
+        let mut order = Order {
+            id: letter.id.to_string(),
+            by: by_operator(letter.from),
+            from: Some(letter.from),
+            wish: letter.wish,
+            mode: None,
+            spent: None,
+            story: Story::default(),
+        };
+        let spent = |counts| Spent {
+            from: letter.from,
+            id: letter.id,
+            over: letter.signed * 1000 + LIVES + SKEW,
+            counts,
+            at: now.wall,
+        };
+        match self.against(letter, order.verb(), now) {
+            None => {
+                order.spent = Some(spent(true));
+                self.running.orders.spent.extend(order.spent.clone());
+                self.execute(site, order, now);
+            }
+            Some((reason, genuine, counts)) => {
+                let spent = counts.map(spent);
+                self.running.orders.spent.extend(spent.clone());
+                let no = No {
+                    reason,
+                    id: Some(order.id.clone()),
+                    by: genuine.then(|| order.by.clone()),
+                    verb: Some(order.verb()),
+                    genuine,
+                    spent,
+                };
+                self.refuse(no, now);
+            }
+        }
+    }
+
+    /// What speaks against a command; whether it is genuine; whether it is spent, and counts.
+    fn against(
+        &self,
+        letter: Letter,
+        verb: CommandVerb,
+        now: Now,
+    ) -> Option<(CommandRefusal, bool, Option<bool>)> {
+        use CommandRefusal as Why;
+        let spent = &self.running.orders.spent;
+        if !self.fresh(now) {
+            return Some((Why::StorageFailure, false, None));
+        }
+        let Some(role) = self.running.known.roles[letter.from] else {
+            return Some((Why::UnknownOperator, false, None));
+        };
+        if letter.forged {
+            return Some((Why::BadSignature, false, None));
+        }
+        let counted = spent.iter().filter(|one| one.counts);
+        let newest = counted.clone().map(|one| one.at).max();
+        let seconds = |wall: i64| wall.div_euclid(1000);
+        let set_back = |newest| seconds(now.wall) < seconds(newest) - seconds(SETBACK);
+        if !now.trusted || newest.is_some_and(set_back) {
+            return Some((Why::ClockUntrusted, true, Some(false)));
+        }
+        if letter.signed > seconds(now.wall) + seconds(SKEW) {
+            return Some((Why::FromFuture, true, Some(false)));
+        }
+        if now.wall >= letter.signed * 1000 + LIVES + SKEW {
+            return Some((Why::Expired, true, Some(false)));
+        }
+        let same = |one: &Spent| (one.from, one.id) == (letter.from, letter.id);
+        if spent.iter().any(same) {
+            return Some((Why::Replayed, true, None));
+        }
+        if role < least(verb) {
+            return Some((Why::InsufficientRole, true, Some(true)));
+        }
+        let own = counted.filter(|one| one.from == letter.from && one.at > now.wall - 60_000);
+        if own.count() >= PER_MINUTE as usize {
+            return Some((Why::RateLimited, true, Some(false)));
+        }
+        let endless = matches!(letter.wish, Wish::Mode(Some((Mode::Unlocked, None))));
+        endless.then_some((Why::BadArguments, true, Some(true)))
+    }
+
+    fn execute(&mut self, site: &Site, mut order: Order, now: Now) {
+        let change = match order.wish {
+            Wish::Unlock => return self.ask_unlock(site, order, now),
+            Wish::Lock => return self.lock(site, order, now),
+            Wish::Mode(mode) => {
+                // From when it was accepted on.
+                let lasts = |s: Option<u32>| s.map(|s| now.wall + i64::from(s) * 1000);
+                if order.mode.is_none() {
+                    order.mode = mode.map(|(mode, s)| (mode, lasts(s)));
+                }
+                Some(Change::Mode(order.mode))
+            }
+            Wish::Acknowledge(alarm) => Some(Change::Noted(alarm)),
+            Wish::Locate => None,
+        };
+        let mut paper = self.paper(vec![order.executed()], Some(order.by.clone()), now);
+        paper.spent.clone_from(&order.spent);
+        paper.change = change;
+        paper.base = Some(self.running.known.revision);
+        paper.then = Some(Then::CarryOut(order));
+        self.ask(site, paper, now);
+    }
+
+    fn released_by(&self, site: &Site) -> Option<Said> {
+        (!self.running.door.released).then(|| Said::Released {
+            cause: ReleaseCause::Operator,
+            ms: Some(ms(site.door.release)),
+            who: None,
+        })
+    }
+
+    fn ask_unlock(&mut self, site: &Site, mut order: Order, now: Now) {
+        self.knock(site, Knock::Tick, now);
+        if let Some(Refusal::Lockdown | Refusal::Interlock) = self.running.door.forbids(true) {
+            let spent = order.spent.take();
+            let spent = spent.filter(|_| order.story.written.is_empty());
+            return self.refuse_order(&order, CommandRefusal::DoorRefused, spent, now);
+        }
+        let first = order.story.written.is_empty();
+        let mut says = Vec::new();
+        if first {
+            says.push(order.executed());
+        }
+        let release = self.released_by(site);
+        let note = self.engage(site, release.is_some());
+        says.extend(release);
+        order.story.asked.clone_from(&says);
+        let mut paper = self.paper(says, Some(order.by.clone()), now);
+        if first {
+            paper.spent.clone_from(&order.spent);
+            paper.base = Some(self.running.known.revision);
+        }
+        paper.note = note;
+        paper.then = Some(Then::Unlock(order));
+        self.ask(site, paper, now);
+    }
+
+    pub(super) fn unlock_written(&mut self, site: &Site, order: Order, now: Now) {
+        self.knock(site, Knock::Tick, now);
+        if self.running.door.forbids(true).is_some() {
+            self.withdraw(&order.story.written.clone(), now);
+            return self.refuse_order(&order, CommandRefusal::DoorRefused, None, now);
+        }
+        let release = self.released_by(site);
+        if release.is_some_and(|release| !order.story.written.contains(&release)) {
+            return self.ask_unlock(site, order, now);
+        }
+        let (by, written) = (order.by.clone(), &order.story.written);
+        self.knock_for(site, Knock::Unlock, Some(by), written, now);
+        self.answer(Some(order.id), true, now);
+    }
+
+    pub(super) fn carry_out(&mut self, site: &Site, order: Order, now: Now) {
+        match order.wish {
+            Wish::Mode(_) => {
+                self.running.facts_after = Some(now.tick);
+                self.running.read = true;
+                self.govern(site, order.mode, now);
+            }
+            Wish::Acknowledge(alarm) => {
+                self.running.facts_after = Some(now.tick);
+                self.running.read = true;
+                self.noted(alarm, now);
+            }
+            Wish::Locate | Wish::Unlock | Wish::Lock => {}
+        }
+        self.answer(Some(order.id), true, now);
+    }
+
+    /// Nobody waits for a disk to have a door locked.
+    fn lock(&mut self, site: &Site, order: Order, now: Now) {
+        self.knock(site, Knock::Tick, now);
+        if self.running.door.mode == Mode::Unlocked {
+            let spent = order.spent.clone();
+            return self.refuse_order(&order, CommandRefusal::DoorRefused, spent, now);
+        }
+        self.knock_for(site, Knock::Lock, Some(order.by.clone()), &[], now);
+        let mut paper = self.paper(vec![order.executed()], Some(order.by.clone()), now);
+        paper.spent = order.spent;
+        self.running.papers.keep(paper);
+        self.answer(Some(order.id), true, now);
+    }
+
+    /// What it stood on has changed: whoever sent it may have lost the right to it.
+    pub(super) fn order_again(&mut self, site: &Site, order: Order, now: Now) {
+        let role = order.from.map(|from| self.running.known.roles[from]);
+        if role.is_none_or(|role| role.is_some_and(|role| role >= least(order.verb()))) {
+            return self.execute(site, order, now);
+        }
+        let spent = order.spent.clone();
+        self.refuse_order(&order, CommandRefusal::InsufficientRole, spent, now);
+    }
+
+    pub(super) fn not_written(&mut self, order: Order, why: Option<Fate>, now: Now) {
+        let reason = match why {
+            Some(Fate::OtherDoor) => CommandRefusal::DoorRefused,
+            Some(Fate::Pointless) => CommandRefusal::BadArguments,
+            _ => CommandRefusal::StorageFailure,
+        };
+        let spent = order.spent.clone();
+        self.refuse_order(&order, reason, spent, now);
+    }
+
+    fn refuse_order(
+        &mut self,
+        order: &Order,
+        reason: CommandRefusal,
+        spent: Option<Spent>,
+        now: Now,
+    ) {
+        let no = No {
+            reason,
+            id: Some(order.id.clone()),
+            by: Some(order.by.clone()),
+            verb: Some(order.verb()),
+            genuine: true,
+            spent,
+        };
+        self.refuse(no, now);
+    }
+
+    fn refuse(&mut self, no: No, now: Now) {
+        let told = self.running.orders.tells(no.reason, now.tick);
+        let said = told.map(|unrecorded| Said::Refused {
+            reason: no.reason,
+            id: no.id.clone().filter(|_| no.genuine),
+            verb: no.verb,
+            unrecorded: Some(unrecorded).filter(|many| *many > 0),
+        });
+        if said.is_some() || no.spent.is_some() {
+            let mut paper = self.paper(said.into_iter().collect(), no.by, now);
+            paper.spent = no.spent;
+            self.running.papers.keep(paper);
+        }
+        if no.genuine || told.is_some() {
+            self.answer(no.id, false, now);
+        }
+    }
+
+    fn answer(&mut self, id: Option<String>, ok: bool, now: Now) {
+        self.running.papers.answer(id, ok, now.wall);
+    }
+}

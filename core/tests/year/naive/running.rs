@@ -1,0 +1,84 @@
+//! Everything that is gone with the process.
+
+use std::collections::BTreeMap;
+
+use doorward_core::access::pin::Pin;
+use doorward_core::event::Mode;
+
+use super::alarms::{Alarms, ClockLook};
+use super::desk::Desk;
+use super::disk::Known;
+use super::door::NaiveDoor;
+use super::orders::Orders;
+use super::paper::Then;
+use super::papers::Papers;
+use crate::happening::{Site, Summary};
+
+/// Somebody passed here, which what was read may not say yet.
+pub(super) struct Passed {
+    pub(super) at: i64,
+    pub(super) paper: u64,
+    pub(super) written: Option<i64>,
+}
+
+/// Everything that is gone with the process.
+pub(super) struct Running {
+    pub(super) door: NaiveDoor,
+    pub(super) desk: Desk,
+    pub(super) alarms: Alarms,
+    pub(super) orders: Orders,
+    pub(super) papers: Papers,
+    pub(super) known: Known,
+    /// Revision and time of what was taken over last.
+    pub(super) applied: Option<(i64, i64)>,
+    pub(super) facts_after: Option<i64>,
+    pub(super) passed: BTreeMap<usize, Passed>,
+    pub(super) entering: Vec<usize>,
+    pub(super) gone_at: Option<i64>,
+    pub(super) again: Vec<(Then, i64)>,
+    /// The order that governs, and one that is not to.
+    pub(super) order: Option<(Mode, Option<i64>)>,
+    pub(super) disowned: Option<Option<(Mode, Option<i64>)>>,
+    pub(super) duress_at: Option<i64>,
+    pub(super) clock: ClockLook,
+    pub(super) round_at: Option<i64>,
+    pub(super) told: Option<Summary>,
+    pub(super) engaged_told: Option<bool>,
+    /// Until when the relay was told to be released; and when that was, if it has to be renewed.
+    pub(super) until: Option<i64>,
+    pub(super) renewed: Option<i64>,
+    pub(super) stopped: bool,
+    pub(super) compare: Option<(usize, Pin)>,
+    pub(super) read: bool,
+}
+
+impl Running {
+    pub(super) fn new(site: &Site) -> Running {
+        Running {
+            door: NaiveDoor::default(),
+            desk: Desk::new(site.people.len()),
+            alarms: Alarms::default(),
+            orders: Orders::default(),
+            papers: Papers::default(),
+            known: Known::default(),
+            applied: None,
+            facts_after: None,
+            passed: BTreeMap::new(),
+            entering: Vec::new(),
+            gone_at: None,
+            again: Vec::new(),
+            order: None,
+            disowned: None,
+            duress_at: None,
+            clock: ClockLook::default(),
+            round_at: None,
+            told: None,
+            engaged_told: None,
+            until: None,
+            renewed: None,
+            stopped: false,
+            compare: None,
+            read: false,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What time alone brings about in the naive model, and the end.
+
+use doorward_core::conditions::Source;
+use doorward_core::event::Alarm;
+
+use super::Naive;
+use super::door::Knock;
+use crate::happening::{Now, Said, Site};
+
+/// How often clock and schedule are looked at.
+const ROUND: i64 = 250;
+
+impl Naive {
+    pub(super) fn time_passes(&mut self, site: &Site, now: Now) {
+        self.knock(site, Knock::Tick, now);
+        if self.running.gone_at.is_some_and(|at| at <= now.tick) {
+            self.running.gone_at = None;
+            self.running.entering.clear();
+        }
+        let answers = self.running.desk.over(site, now);
+        self.answered(site, answers, now);
+        let since = now.tick - site.give_up;
+        let over = self.running.papers.give_up(|paper| paper.since <= since);
+        self.learn(site, over, now);
+        self.decide_again(site, now);
+        let slow = self.running.papers.away_since();
+        if slow.is_some_and(|since| now.tick - since >= site.slow) {
+            if !self.running.alarms.held(Alarm::Storage, Source::Disk) {
+                self.raise(Alarm::Storage, Source::Disk, None, now);
+            }
+        } else {
+            let alarms = &mut self.running.alarms;
+            alarms.clear(Alarm::Storage, Source::Disk, now.tick);
+        }
+        if self.running.round_at.is_some_and(|at| at <= now.tick) {
+            self.running.round_at = None;
+            if !self.running.stopped {
+                self.running.round_at = Some(now.tick + ROUND);
+                if self.running.clock.wrong(now) {
+                    self.raise(Alarm::Clock, Source::Clock, None, now);
+                } else {
+                    let alarms = &mut self.running.alarms;
+                    alarms.clear(Alarm::Clock, Source::Clock, now.tick);
+                }
+                self.follow_schedule(site, now);
+            }
+        }
+        if self.running.desk.many_denials(now.tick) {
+            self.raise(Alarm::RepeatedDenied, Source::Visitor, None, now);
+        } else {
+            let alarms = &mut self.running.alarms;
+            alarms.clear(Alarm::RepeatedDenied, Source::Visitor, now.tick);
+        }
+        for alarm in self.running.alarms.over(now.tick) {
+            self.say(vec![Said::Cleared(alarm)], None, now);
+        }
+    }
+
+    pub(super) fn stop(&mut self, site: &Site, now: Now) {
+        self.knock(site, Knock::Stop, now);
+        let given_up = self.running.papers.give_up(|_| true);
+        self.running.stopped = true;
+        self.learn(site, given_up, now);
+        let over = self.running.alarms.finish();
+        let over: Vec<Said> = over.into_iter().map(Said::Cleared).collect();
+        if !over.is_empty() {
+            self.say(over, None, now);
+        }
+        self.running.round_at = None;
+    }
+}

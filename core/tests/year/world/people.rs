@@ -1,0 +1,133 @@
+//! How people react to what they are answered.
+
+use doorward_core::event::{Alarm, Challenge, Contact};
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use super::{Plan, World};
+use crate::happening::{Happening, Now, Said, Seen};
+use crate::site::{DURESS, WRONG};
+
+impl World {
+    /// What was seen: people react, and time is due. `lease` is until when the relay is released
+    /// unless somebody looks.
+    pub fn react(&mut self, seen: &Seen, due: Option<i64>, lease: Option<i64>, now: Now) {
+        self.released = seen.until.is_some();
+        if due != self.due {
+            self.due = due;
+            let late = if self.chance(0.1) {
+                self.between(0, 4)
+            } else {
+                0
+            };
+            self.tick_at = due.map(|due| self.boot + due.max(now.tick) + late);
+        }
+        if lease != self.lease {
+            self.lease = lease;
+            let hangs = self.rarely(0.0002);
+            let early = self.rng.random_range(20..500);
+            let looks = lease.filter(|_| !hangs);
+            self.renew_at = looks.map(|until| self.boot + (until - early).max(now.tick + 1));
+        }
+        if seen.read {
+            let later = self.rng.random_range(1..300);
+            self.happen(later, Happening::Tick);
+        }
+        if let Some((who, pin)) = seen.compare {
+            let later = self.rng.random_range(100..1500);
+            self.happen(later, Happening::Compared(who, pin));
+        }
+        for line in &seen.lines {
+            self.react_to(&line.said);
+        }
+    }
+
+    pub(super) fn react_to(&mut self, said: &Said) {
+        match *said {
+            Said::Granted { who, .. } => self.enters(who),
+            Said::Asked {
+                who,
+                challenge: Challenge::SecondPerson,
+                ..
+            } => self.brings_somebody(who),
+            Said::Asked { who, .. } => self.types(who),
+            Said::Denied { who: Some(who), .. } => {
+                if self.chance(0.15) && self.site.people[who].enrolled {
+                    let later = self.between(3, 12);
+                    self.happen(later, Happening::Claim(who));
+                }
+            }
+            Said::Raised(Alarm::Duress) => {
+                let later = self.between(20, 3_000);
+                self.happen(later, Happening::Noted(Alarm::Duress));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn enters(&mut self, who: usize) {
+        self.inside[who] = true;
+        if self.chance(0.92) {
+            let later = self.between(0, 4);
+            self.plan(later, Plan::TryToOpen);
+        }
+        let forgets = self.chance(0.05);
+        let later = self.between(300, if forgets { 90_000 } else { 20_000 });
+        self.happen(later, Happening::Left(who));
+    }
+
+    pub(super) fn brings_somebody(&mut self, who: usize) {
+        if self.chance(0.75) {
+            let groups = self.site.people[who].subject.groups.clone();
+            let people = 0..self.site.people.len();
+            let colleagues: Vec<usize> = people
+                .filter(|&one| {
+                    let person = &self.site.people[one];
+                    let common = |name: &String| groups.contains(name);
+                    person.enrolled && person.subject.groups.iter().any(common)
+                })
+                .collect();
+            let later = self.between(1, 35);
+            if let Some(&colleague) = colleagues.choose(&mut self.rng) {
+                self.happen(later, Happening::Claim(colleague));
+            }
+        }
+    }
+
+    pub(super) fn types(&mut self, who: usize) {
+        let person = &self.site.people[who];
+        let (pin, duress) = (person.pin.unwrap_or(WRONG), person.duress.unwrap_or(DURESS));
+        let digits = match self.rng.random_range(0..100) {
+            0..75 => pin,
+            75..80 => duress,
+            80..92 => WRONG,
+            _ => return,
+        };
+        let later = self.between(1, 14);
+        self.happen(later, Happening::Typed(digits));
+        if digits == WRONG {
+            let again = later + self.between(2, 6);
+            self.happen(again, Happening::Claim(who));
+        }
+    }
+
+    pub(super) fn opens(&mut self) -> Happening {
+        self.contact = Contact::Open;
+        let mut later = 0;
+        if self.rarely(0.002) {
+            for _ in 0..self.rng.random_range(5..30) {
+                for contact in [Contact::Closed, Contact::Open] {
+                    later += self.rng.random_range(20..400);
+                    self.plan(later, Plan::Move(contact));
+                }
+            }
+        }
+        let open = match self.rng.random_range(0..100) {
+            0..88 => self.between(2, 7),
+            88..98 => self.between(8, 90),
+            _ => self.between(60, 900),
+        };
+        self.plan(later + open, Plan::Move(Contact::Closed));
+        Happening::Contact(Contact::Open)
+    }
+}
