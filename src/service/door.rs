@@ -254,13 +254,17 @@ fn site(config: &Config) -> Result<Option<Site>, StoreError> {
 /// What the last run left.
 fn left(store: &Store, policy: &crate::access::Policy, now: &Moment) -> Result<Left, StoreError> {
     let conditions = store.conditions()?.into_iter();
+    let newest = store.newest_event()?;
+    // By a clock that was put back the whole record would be of today.
+    let at_least = Left::at_least(newest, now);
     Ok(Left {
         alarms: conditions
             .filter(|condition| condition.cleared_at.is_none())
             .map(|condition| condition.alarm)
             .collect(),
-        history: store.recent(policy.memory(), now.wall)?,
+        history: store.recent(policy.memory(), at_least)?,
         spent: store.spent_commands()?,
         released: store.may_have_ended_released()?,
+        newest,
     })
 }

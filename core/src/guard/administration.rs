@@ -5,9 +5,9 @@
 
 use super::{Author, Change, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
 use crate::access::rules::Presence;
-use crate::clock::{Moment, Tick};
+use crate::clock::{Moment, Tick, Timestamp};
 use crate::door::{Choice, Input};
-use crate::event::Alarm;
+use crate::event::{Alarm, Mode};
 
 impl Guard {
     /// Whether the facts know everything that was committed here.
@@ -58,7 +58,12 @@ impl Guard {
                 Some(_) => self.order,
                 None => facts.order,
             };
-            self.govern(order, now);
+            match known {
+                None => self.take_up(order, now),
+                // What stands there since the start goes on being doubted.
+                Some(_) if order.is_some() && order == self.doubted => {}
+                Some(_) => self.govern(order, now),
+            }
             for (alarm, noted) in facts.acknowledged.iter() {
                 // Not of one that has been raised since.
                 if self.duress_at.is_none_or(|raised| *noted >= raised) {
@@ -75,24 +80,48 @@ impl Guard {
 
     /// An operator ordered a mode, or none.
     pub(super) fn govern(&mut self, order: Option<ModeOrder>, now: &Moment) {
-        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
-        self.order = order;
-        let choice = order.map(|(mode, until)| Choice {
-            mode,
-            lasts: until.map(|until| {
-                let left = until.duration_since(now.wall);
-                left.try_into().unwrap_or_default()
-            }),
-            until,
+        let order = standing(order, now.wall);
+        (self.order, self.doubted) = (order, None);
+        self.step(
+            Input::Operator(order.map(|order| choice(order, now.wall))),
+            now,
+        );
+    }
+
+    /// What stands in the store at the start. A clock that is not trusted may be hours behind after a
+    /// power cut: an order that opens may be over by then, and is left until the time is known. One
+    /// that does not open stays, unless the record has what happened after its end.
+    fn take_up(&mut self, order: Option<ModeOrder>, now: &Moment) {
+        if now.clock_trusted || order.is_none() {
+            return self.govern(order, now);
+        }
+        let known = self.newest.unwrap_or(now.wall);
+        let safe = order.filter(|(mode, _)| match mode {
+            Mode::Unlocked => false,
+            Mode::Lockdown | Mode::Normal => true,
         });
+        if safe.is_none() {
+            tracing::warn!(
+                ?order,
+                "a mode that opens is not taken up: the clock is not synchronised"
+            );
+        }
+        (self.order, self.doubted) = (order, order);
+        let choice = standing(safe, known).map(|order| choice(order, known));
         self.step(Input::Operator(choice), now);
+    }
+
+    /// Judges what was doubted at the start, once the time is known.
+    pub(super) fn settle_doubt(&mut self, now: &Moment) {
+        if now.clock_trusted && self.doubted.is_some() {
+            self.govern(self.doubted, now);
+        }
     }
 
     /// An order is on the disk after it was refused for being too late: the one before it goes on
     /// governing, and is put back.
     pub(super) fn take_back(&mut self, late: Option<ModeOrder>, now: &Moment) {
-        let order = self.order;
-        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
+        let order = standing(self.order, now.wall);
         if late == order {
             return;
         }
@@ -131,6 +160,21 @@ impl Guard {
                 }
             }
         }
+    }
+}
+
+/// An order whose end has not come.
+fn standing(order: Option<ModeOrder>, at: Timestamp) -> Option<ModeOrder> {
+    order.filter(|(_, until)| until.is_none_or(|until| until > at))
+}
+
+/// An order as the door takes it.
+fn choice((mode, until): ModeOrder, at: Timestamp) -> Choice {
+    let left = |until: Timestamp| until.duration_since(at).try_into().unwrap_or_default();
+    Choice {
+        mode,
+        lasts: until.map(left),
+        until,
     }
 }
 

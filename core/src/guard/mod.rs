@@ -53,7 +53,7 @@ pub use timers::{Timer, Timers};
 
 use crate::access::rules::{Presence, Subject};
 use crate::access::{Desk, Policy};
-use crate::clock::{ClockWatch, Moment, Tick};
+use crate::clock::{ClockWatch, Moment, Tick, Timestamp};
 use crate::command::gate::Spent;
 use crate::conditions::{Conditions, Source};
 use crate::door::{self, Door};
@@ -112,9 +112,23 @@ pub struct Left {
     /// What was recorded within the policy's memory.
     pub history: Vec<Recorded>,
     /// Commands that are spent.
-    pub spent: Vec<(Spent, Option<crate::clock::Timestamp>)>,
+    pub spent: Vec<(Spent, Option<Timestamp>)>,
     /// Whether the relay may have been released when it ended.
     pub released: bool,
+    /// When the newest event on the record happened.
+    pub newest: Option<Timestamp>,
+}
+
+impl Left {
+    /// The least that it can be now: a power cut puts back a clock that nobody has synchronised since,
+    /// and what is on the record happened before the start all the same.
+    #[must_use]
+    pub fn at_least(newest: Option<Timestamp>, now: &Moment) -> Timestamp {
+        match newest {
+            Some(newest) if !now.clock_trusted => newest.max(now.wall),
+            _ => now.wall,
+        }
+    }
 }
 
 /// Where somebody is by what happened here, which the facts may not know yet.
@@ -146,6 +160,10 @@ pub struct Guard {
     revised: Option<(i64, Tick)>,
     /// The order that governs, as it was read or committed last.
     order: Option<ModeOrder>,
+    /// The order that stood at the start, as long as the clock cannot tell whether it is over.
+    doubted: Option<ModeOrder>,
+    /// When the newest event of the last run happened.
+    newest: Option<Timestamp>,
     /// An order that is on the disk and does not govern: it came there too late.
     disowned: Option<Option<ModeOrder>>,
     /// Where people are by what happened here, until the facts know it too.
@@ -159,7 +177,7 @@ pub struct Guard {
     /// Until when the relay was told to be released.
     released_until: Option<Tick>,
     /// When the duress alarm that stands was raised.
-    duress_at: Option<crate::clock::Timestamp>,
+    duress_at: Option<Timestamp>,
     /// The summary that was published last, without its time.
     told: Option<DoorSummary>,
     shown: Option<Indication>,
@@ -182,7 +200,8 @@ impl Guard {
         let mut conditions = Conditions::default();
         conditions.restore(left.alarms, now.tick);
         let mut desk = Desk::new();
-        desk.restore(&policy, left.history.iter(), now);
+        let wall = Left::at_least(left.newest, now);
+        desk.restore(&policy, left.history.iter(), &Moment { wall, ..*now });
         let mut guard = Self {
             record: Record::new(settings.patience),
             commands: settings
@@ -201,6 +220,8 @@ impl Guard {
             facts_after: None,
             revised: None,
             order: None,
+            doubted: None,
+            newest: left.newest,
             disowned: None,
             presences: BTreeMap::new(),
             reconsidered: Vec::new(),
@@ -314,6 +335,7 @@ impl Guard {
                 None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
             }
             self.refusals_due(now);
+            self.settle_doubt(now);
             self.follow_schedule(now);
         }
         self.desk_alarm(now);
