@@ -459,6 +459,7 @@ fn revisions_move_when_what_they_count_does_and_only_then() {
         alarm,
         severity: alarm.severity(),
         detail: "x".into(),
+        person: None,
     };
     store.record(now(), raised.clone()).unwrap();
     assert_eq!(moved(&store), (false, false));
@@ -516,6 +517,7 @@ fn alarms_are_listed_until_somebody_took_note() {
         alarm,
         severity: alarm.severity(),
         detail: "open for 40 s".into(),
+        person: None,
     };
     let mut store = door.store();
     store.record(now(), raised).unwrap();
@@ -528,6 +530,38 @@ fn alarms_are_listed_until_somebody_took_note() {
     assert_eq!(
         ok(&door, &["alarms", "ack", "held_open"]),
         "already acknowledged held_open\n"
+    );
+}
+
+#[test]
+fn duress_of_several_people_lists_all_of_them_until_somebody_took_note() {
+    let door = staffed();
+    let mut store = door.store();
+    let mut forced = |name: &str| {
+        let person = store.person(name).unwrap().reference();
+        let alarm = Alarm::Duress;
+        let raised = Event::AlarmRaised {
+            alarm,
+            severity: alarm.severity(),
+            detail: format!("the duress PIN of {name} was typed"),
+            person: Some(person),
+        };
+        store.record(now(), raised).unwrap();
+    };
+    for name in ["Ada", "Bob", "Ada"] {
+        forced(name);
+    }
+    let listed = ok(&door, &["alarms", "list"]);
+    for name in ["Ada", "Bob"] {
+        let told = format!("the duress PIN of {name} was typed");
+        assert_eq!(listed.matches(&told).count(), 1, "{listed}");
+    }
+    ok(&door, &["alarms", "ack", "duress"]);
+    forced("Bob");
+    let listed = ok(&door, &["alarms", "list"]);
+    assert!(
+        listed.contains("Bob") && !listed.contains("Ada"),
+        "{listed}"
     );
 }
 

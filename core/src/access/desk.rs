@@ -6,8 +6,10 @@
 //!
 //! It must never grant what the policy does not grant at that very moment, and it never releases
 //! anything. At most one person is asked for a PIN and one for a second person, so it holds little
-//! whatever happens. Digits typed while nobody is asked for a PIN are ignored, uncounted: a PIN
-//! without a face opens nothing and tells nothing, so there is nothing to guess.
+//! whatever happens. Digits belong to whoever was shown at the first of them ([`super::keypad`]).
+//! Those of nobody, or of somebody who is not waited for any more, are ignored here, uncounted: a PIN
+//! without a face opens nothing and tells nothing, so there is nothing to guess. A duress PIN is a
+//! right one here; whoever compared it calls for help.
 //!
 //! A grant may still fail (storage, interlock): what follows from somebody's being inside begins
 //! only when the guard says that they [`entered`](Desk::entered).
@@ -16,10 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Answer, Evidence, millis};
 use super::denials::RepeatedDenials;
+use super::keypad::Keypad;
 use super::lockout::{Lockouts, moving};
 use super::pin::Pin;
 use super::policy::{Circumstances, Judgement, Policy};
-use super::rules::{PinHashes, Subject};
+use super::rules::Subject;
 use crate::clock::{Moment, Tick};
 use crate::event::{
     Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, Mode, PersonId, Recorded,
@@ -31,6 +34,7 @@ use crate::event::{
 pub struct Desk {
     pin: Option<Wait>,
     second: Option<Wait>,
+    keypad: Keypad,
     lockouts: Lockouts,
     repeated: RepeatedDenials,
     first_person_at: Option<Timestamp>,
@@ -41,8 +45,8 @@ pub struct Desk {
 struct Visitor {
     subject: Subject,
     evidence: Evidence,
-    /// Set once they typed a right PIN: whether it was the one for duress.
-    pin: Option<bool>,
+    /// Whether they typed a PIN: a right one, until it is denied.
+    typed: bool,
 }
 
 /// Somebody who was asked for more.
@@ -58,14 +62,11 @@ impl Visitor {
         self.subject.person.id
     }
 
-    fn duress(&self) -> bool {
-        self.pin.unwrap_or(false)
-    }
-
     fn method(&self) -> Method {
-        match self.pin {
-            Some(_) => Method::FaceAndPin,
-            None => Method::Face,
+        if self.typed {
+            Method::FaceAndPin
+        } else {
+            Method::Face
         }
     }
 
@@ -84,7 +85,6 @@ impl Visitor {
                 method: self.method(),
                 latency_ms: self.latency_ms(now),
             },
-            duress: self.duress(),
             subject: self.subject,
             first_person,
             accompanied,
@@ -112,7 +112,6 @@ impl Visitor {
                 problem: None,
                 person: Some(self.subject.person.clone()),
             },
-            duress: self.duress(),
         }
     }
 }
@@ -137,21 +136,21 @@ impl Desk {
         let visitor = Visitor {
             subject: subject.clone(),
             evidence,
-            pin: None,
+            typed: false,
         };
         self.settle(policy, visitor, mode, now, &mut answers);
+        self.turn(now);
         answers
     }
 
-    /// Who is asked for a PIN, and what typed digits are to be compared with. That takes long: it is
-    /// the caller's to do, who says by [`pin`](Desk::pin) what came of it.
+    /// Whose digits are whose. Comparing them takes long: it is the caller's to do, who says by
+    /// [`pin`](Desk::pin) what came of it.
     #[must_use]
-    pub fn awaits_pin(&self) -> Option<(PersonId, PinHashes)> {
-        let visitor = &self.pin.as_ref()?.visitor;
-        Some((visitor.id(), visitor.subject.pin.clone()?))
+    pub fn keypad(&self) -> &Keypad {
+        &self.keypad
     }
 
-    /// Digits were typed, and compared with the PINs of `person`. Nothing comes of it when the door
+    /// Digits were typed by `person`, and compared with their PINs. Nothing comes of it when the door
     /// does not wait for theirs any more.
     pub fn pin(
         &mut self,
@@ -167,22 +166,16 @@ impl Desk {
         };
         let mut visitor = wait.visitor;
         // It may have been taken away meanwhile; the rules say what that means.
-        if visitor.subject.pin.is_some() {
-            match pin {
-                Pin::Right => visitor.pin = Some(false),
-                Pin::Duress => visitor.pin = Some(true),
-                Pin::Wrong => {
-                    let needed = Some("their PIN".to_owned());
-                    let reason = DenyReason::PinWrong;
-                    self.count(policy, visitor.id(), reason, now.tick);
-                    // By face and PIN, though a wrong one.
-                    visitor.pin = Some(false);
-                    answers.push(visitor.denied(reason, wait.rule, needed, now));
-                    return answers;
-                }
-            }
+        visitor.typed = visitor.subject.pin.is_some();
+        if visitor.typed && pin == Pin::Wrong {
+            let needed = Some("their PIN".to_owned());
+            let reason = DenyReason::PinWrong;
+            self.count(policy, visitor.id(), reason, now.tick);
+            answers.push(visitor.denied(reason, wait.rule, needed, now));
+        } else {
+            self.settle(policy, visitor, mode, now, &mut answers);
         }
-        self.settle(policy, visitor, mode, now, &mut answers);
+        self.turn(now);
         answers
     }
 
@@ -222,6 +215,7 @@ impl Desk {
             self.count(policy, wait.visitor.id(), reason, now.tick);
             answers.push(ended(wait, reason, "a second person, in time", now));
         }
+        self.turn(now);
         answers
     }
 
@@ -265,6 +259,7 @@ impl Desk {
         if !answers.is_empty() {
             self.count(policy, person, DenyReason::Unknown, now.tick);
         }
+        self.turn(now);
         answers
     }
 
@@ -389,7 +384,7 @@ impl Desk {
         let pending_pin = self.pin.take_if(own);
         let pending_second = self.second.take_if(own);
         if let Some(wait) = &pending_second {
-            visitor.pin = visitor.pin.or(wait.visitor.pin);
+            visitor.typed |= wait.visitor.typed;
         }
         if self.admit_together(policy, &visitor, mode, now, answers) {
             return;
@@ -406,6 +401,9 @@ impl Desk {
                 needed,
             } => {
                 self.count(policy, id, reason, now.tick);
+                if reason == DenyReason::Lockout {
+                    self.keypad.turned_away(id, now.tick);
+                }
                 answers.push(visitor.denied(reason, rule, needed, now));
             }
             Judgement::Asked { challenge, rule } => {
@@ -428,7 +426,6 @@ impl Desk {
                                 challenge,
                                 timeout_ms: millis(timeout),
                             },
-                            duress: visitor.duress(),
                         });
                         now.tick + timeout
                     }
@@ -525,9 +522,15 @@ impl Desk {
             mode,
             locked_out: self.lockouts.remaining(visitor.id(), now.tick),
             first_person_at: self.first_person_at,
-            pin_typed: visitor.pin.is_some(),
+            pin_typed: visitor.typed,
             accompanied,
         }
+    }
+
+    /// Whoever is waited for has the keypad.
+    fn turn(&mut self, now: &Moment) {
+        let asked = self.pin.as_ref().map(|wait| wait.visitor.id());
+        self.keypad.turn_of(asked, now.tick);
     }
 
     fn count(&mut self, policy: &Policy, person: PersonId, reason: DenyReason, now: Tick) {
@@ -602,7 +605,8 @@ mod tests {
 
     #[test]
     fn a_right_pin_completes_a_claim_and_a_duress_pin_does_so_silently() {
-        for (digits, forced) in [(PIN, false), (DURESS, true)] {
+        let mut shown = Vec::new();
+        for digits in [PIN, DURESS] {
             let mut visit = Visit::new();
             assert_eq!(visit.claim(&subject(1, &["typing"])), ["Pin person 1"]);
             assert_eq!(
@@ -612,7 +616,7 @@ mod tests {
             );
             let answers = visit.type_in(digits);
             assert_eq!(words(&answers), ["granted person 1"]);
-            assert_eq!(answers[0].duress(), forced);
+            shown.push(answers.clone());
             let Event::AccessGranted(granted) = answers[0].event() else {
                 panic!("no grant");
             };
@@ -624,6 +628,7 @@ mod tests {
                 "nobody is waited for"
             );
         }
+        assert_eq!(shown[0], shown[1]);
     }
 
     #[test]
@@ -682,10 +687,6 @@ mod tests {
         assert_eq!(visit.claim(&both), ["Pin person 1"]);
         let answers = visit.type_in(DURESS);
         assert_eq!(words(&answers), ["SecondPerson person 1"]);
-        assert!(
-            answers[0].duress(),
-            "the alarm does not wait for the second person"
-        );
         assert_eq!(visit.claim(&both), [""; 0], "the PIN is not forgotten");
         let together = visit.claim(&subject(2, &["vault"]));
         assert_eq!(together, ["granted person 1", "granted person 2"]);

@@ -197,7 +197,7 @@ pub(crate) fn evidence(now: &Moment) -> Evidence {
     }
 }
 
-/// Digits are typed, and compared at once.
+/// Digits are typed, and compared at once with the PINs that everybody here has.
 pub(crate) fn typed(
     desk: &mut super::Desk,
     policy: &Policy,
@@ -205,8 +205,8 @@ pub(crate) fn typed(
     mode: crate::event::Mode,
     now: &Moment,
 ) -> Vec<super::Answer> {
-    match desk.awaits_pin() {
-        Some((person, hashes)) => desk.pin(policy, person, hashes.verify(digits), mode, now),
+    match desk.keypad().owner(now.tick) {
+        Some(person) => desk.pin(policy, person, pins().verify(digits), mode, now),
         None => desk.tick(policy, now),
     }
 }

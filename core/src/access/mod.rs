@@ -10,6 +10,7 @@
 //! | [`policy`] | what the rules say of one person at one moment |
 //! | [`lockout`], [`denials`] | too many denials of one person, or at this door |
 //! | [`pin`] | hashes of PINs |
+//! | [`keypad`] | whose digits they are |
 //! | [`face`] | denials that the face alone decides |
 //! | [`desk`], [`answer`] | who is being waited for, and what is answered |
 //! | [`explain`](mod@explain) | why, and when next |
@@ -19,6 +20,7 @@ pub mod denials;
 pub mod desk;
 pub mod explain;
 pub mod face;
+pub mod keypad;
 pub mod lockout;
 pub mod pin;
 pub mod policy;

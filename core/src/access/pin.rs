@@ -14,6 +14,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
 use super::rules::PinHashes;
+use crate::clock::Tick;
 use zeroize::Zeroizing;
 
 /// Digits that somebody typed: gone from memory when they are dropped, and never shown.
@@ -32,6 +33,15 @@ impl Digits {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Digits up to Enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// Which.
+    pub digits: Digits,
+    /// When the first of them was pressed: they belong to whoever was shown then.
+    pub began: Tick,
 }
 
 impl std::fmt::Debug for Digits {
@@ -134,6 +144,13 @@ impl PinHashes {
             (false, Some(true)) => Pin::Duress,
             (false, _) => Pin::Wrong,
         }
+    }
+
+    /// Whether these digits are the duress PIN.
+    #[must_use]
+    pub fn is_duress(&self, digits: &str) -> bool {
+        let duress = self.duress.as_ref();
+        duress.is_some_and(|hash| matches(hash, digits))
     }
 }
 

@@ -481,11 +481,10 @@ proptest! {
             prop_assert!(under_two.is_empty() || under_two.len() == 2, "alone: {under_two:?}");
             for answer in &answers {
                 match answer {
-                    Answer::Granted { subject, granted, duress, .. } => {
+                    Answer::Granted { subject, granted, .. } => {
                         let n = number(subject);
                         if n == 3 {
                             prop_assert!(matches!(typed, Some(PIN | DURESS)));
-                            prop_assert_eq!(*duress, typed == Some(DURESS));
                         }
                         let with_pin = granted.method == crate::event::Method::FaceAndPin;
                         prop_assert_eq!(with_pin, [3, 4].contains(&n));

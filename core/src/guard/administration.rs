@@ -6,6 +6,7 @@
 use super::{Author, Change, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
 use crate::access::rules::Presence;
 use crate::clock::{Moment, Tick, Timestamp};
+use crate::conditions::Source;
 use crate::door::{Choice, Input};
 use crate::event::{Alarm, Mode};
 
@@ -65,10 +66,7 @@ impl Guard {
                 Some(_) => self.govern(order, now),
             }
             for (alarm, noted) in facts.acknowledged.iter() {
-                // Not of one that has been raised since.
-                if self.duress_at.is_none_or(|raised| *noted >= raised) {
-                    self.acknowledged(*alarm, now);
-                }
+                self.acknowledged(*alarm, *noted, now);
             }
             self.follow_schedule(now);
         }
@@ -135,9 +133,15 @@ impl Guard {
         self.record.keep(entry, None, now.tick);
     }
 
-    /// Somebody took note of an alarm.
-    pub(super) fn acknowledged(&mut self, alarm: Alarm, now: &Moment) {
-        if let Some(event) = self.conditions.acknowledged(alarm) {
+    /// Somebody took note of an alarm then; not of what was told of after that.
+    pub(super) fn acknowledged(&mut self, alarm: Alarm, noted: Timestamp, now: &Moment) {
+        let since: Vec<Source> = self
+            .forced
+            .iter()
+            .filter(|(_, told)| **told > noted)
+            .map(|(person, _)| Source::Person(*person))
+            .collect();
+        if let Some(event) = self.conditions.acknowledged(alarm, &since) {
             self.keep(Author::Door, vec![event], now);
         }
     }

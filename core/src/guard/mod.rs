@@ -58,7 +58,7 @@ use crate::command::gate::Spent;
 use crate::conditions::{Conditions, Source};
 use crate::door::{self, Door};
 use crate::event::wire::DoorSummary;
-use crate::event::{Alarm, Event, PersonId, Recorded, SecureCause};
+use crate::event::{Alarm, DenyReason, Event, PersonId, PersonRef, Recorded, SecureCause};
 use crate::indication::Indication;
 use commands::Commands;
 use passage::Then;
@@ -176,8 +176,12 @@ pub struct Guard {
     entering: Vec<Subject>,
     /// Until when the relay was told to be released.
     released_until: Option<Tick>,
-    /// When the duress alarm that stands was raised.
-    duress_at: Option<Timestamp>,
+    /// When each duress that stands was told of, by whose it is.
+    forced: BTreeMap<PersonId, Timestamp>,
+    /// How many comparisons of digits are under way.
+    comparing: u32,
+    /// The newest denial that counts as one of many.
+    denied_last: Option<(DenyReason, Option<PersonRef>)>,
     /// The summary that was published last, without its time.
     told: Option<DoorSummary>,
     shown: Option<Indication>,
@@ -228,7 +232,9 @@ impl Guard {
             engaged: None,
             entering: Vec::new(),
             released_until: None,
-            duress_at: None,
+            forced: BTreeMap::new(),
+            comparing: 0,
+            denied_last: None,
             told: None,
             shown: None,
             asked: None,
@@ -259,8 +265,8 @@ impl Guard {
             _ if self.stopped => {}
             Input::Claim { claim, member } => self.claim(&claim, member.as_ref(), facts, now),
             Input::Challenge { member } => self.challenge(member, now),
-            Input::Pin(digits) => self.typed(digits, facts, now),
-            Input::Verified { person, pin } => self.verified(person, pin, facts, now),
+            Input::Pin(typed) => self.typed(typed, facts, now),
+            Input::Verified(compared) => self.verified(compared, facts, now),
             Input::Contact(contact) => self.step(door::Input::Contact(contact), now),
             Input::Rex { pressed } => self.step(door::Input::Rex { pressed }, now),
             Input::Alarm {
@@ -422,11 +428,35 @@ impl Guard {
         }
     }
 
+    /// Of somebody: for each of them by itself.
+    fn raise_for(
+        &mut self,
+        alarm: Alarm,
+        person: &PersonRef,
+        over: Option<Tick>,
+        detail: String,
+        now: &Moment,
+    ) {
+        if let Some(event) = self.conditions.raise_for(alarm, person, over, detail) {
+            self.raised(event, now);
+        }
+    }
+
     fn raised(&mut self, event: Event, now: &Moment) {
-        if let Event::AlarmRaised { alarm, detail, .. } = &event
+        if let Event::AlarmRaised {
+            alarm,
+            detail,
+            person,
+            ..
+        } = &event
             && !alarm.is_silent()
         {
-            tracing::warn!(alarm = alarm.as_str(), detail, "alarm raised");
+            let alarm = alarm.as_str();
+            match person {
+                // The text has their name, which is no business of the log.
+                Some(person) => tracing::warn!(alarm, person = %person.id, "alarm raised"),
+                None => tracing::warn!(alarm, detail, "alarm raised"),
+            }
         }
         self.keep(Author::Door, vec![event], now);
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::access::Policy;
 use crate::access::fixtures::{at, moment, policy, subject};
-use crate::access::pin::Digits;
+use crate::access::pin::{Digits, Typed};
 use crate::access::rules::{Group, Presence, Subject};
 use crate::clock::{Moment, Tick};
 use crate::command::token::{Claims, sign};
@@ -201,14 +201,9 @@ impl Rig {
                     self.batches += 1;
                     self.under_way = Some(batch);
                 }
-                Deed::Verify {
-                    person,
-                    digits,
-                    hashes,
-                } => compared.push(Input::Verified {
-                    person,
-                    pin: hashes.verify(digits.as_str()),
-                }),
+                Deed::Verify { digits, comparison } => {
+                    compared.push(Input::Verified(comparison.with(&digits)));
+                }
                 _ => {}
             }
         }
@@ -400,9 +395,9 @@ impl Rig {
 
     /// The last one, and Enter.
     pub(super) fn enter(&mut self, digits: &str) {
-        self.typing = None;
+        let began = self.typing.take().unwrap_or(self.now.tick);
         let digits = Digits::new(digits.to_owned().into());
-        self.tell(Input::Pin(digits));
+        self.tell(Input::Pin(Typed { digits, began }));
     }
 
     /// A whole PIN at once.
