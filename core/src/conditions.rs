@@ -78,6 +78,14 @@ impl Conditions {
         }
     }
 
+    /// A source confirms what the last run left raised, which is no news; nothing when it did not.
+    pub fn confirm(&mut self, alarm: Alarm, source: Source) {
+        if let Some(standing) = self.0.get_mut(&alarm) {
+            standing.sources.insert(source, None);
+            standing.sources.remove(&Source::LastRun);
+        }
+    }
+
     /// A condition holds from now on; the event when that is news.
     #[must_use]
     pub fn raise(&mut self, alarm: Alarm, source: Source, detail: String) -> Option<Event> {
@@ -184,6 +192,18 @@ impl Conditions {
     /// The alarms that stand, sorted.
     pub fn active(&self) -> impl Iterator<Item = Alarm> {
         self.0.keys().copied()
+    }
+
+    /// Who holds an alarm about somebody.
+    pub fn persons(&self, alarm: Alarm) -> impl Iterator<Item = PersonId> {
+        let standing = self.0.get(&alarm);
+        let sources = standing
+            .into_iter()
+            .flat_map(|standing| standing.sources.keys());
+        sources.filter_map(|source| match source {
+            Source::Person(person) => Some(*person),
+            _ => None,
+        })
     }
 
     /// Whether this source holds that alarm.

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answer::{Answer, Evidence, millis};
 use super::denials::RepeatedDenials;
 use super::keypad::Keypad;
-use super::lockout::{Lockouts, moving};
+use super::lockout::{self, Lockouts, moving};
 use super::pin::Pin;
 use super::policy::{Circumstances, Judgement, Policy};
 use super::rules::Subject;
@@ -301,6 +301,21 @@ impl Desk {
         self.lockouts.remaining(person, now.tick)
     }
 
+    /// Everybody of whom wrong PINs are counted.
+    pub fn counted(&self) -> impl Iterator<Item = PersonId> {
+        self.lockouts.counted()
+    }
+
+    /// Everybody who is locked out for too many wrong PINs since the last right one.
+    pub fn capped(&self, now: &Moment) -> impl Iterator<Item = PersonId> {
+        self.lockouts.capped(now.tick)
+    }
+
+    /// Somebody has another PIN: what was guessed of the old one counts no more.
+    pub fn new_pin(&mut self, person: PersonId) {
+        self.lockouts.forget(person);
+    }
+
     /// Whether there were too many denials at this door, and it has not been quiet since.
     #[must_use]
     pub fn repeated_denials(&self, now: &Moment) -> bool {
@@ -327,8 +342,8 @@ impl Desk {
             && (!settings.unlock_after_first_person || first())
     }
 
-    /// After a start: what the events of the last windows mean for lockouts, repeated denials and
-    /// (as far back as they reach) the first person. An event that a clock put back makes look as
+    /// After a start: what the events of the last windows, and wrong PINs since the last right one, mean
+    /// for lockouts, repeated denials and (as far back as they reach) the first person. An event that a clock put back makes look as
     /// if it were to come happened just now; waits are not taken up again.
     pub fn restore<'a>(
         &mut self,
@@ -344,9 +359,11 @@ impl Desk {
                 .duration_since(recorded.time)
                 .max(SignedDuration::ZERO);
             let at = moving(now.tick).saturating_sub(age);
+            if let Some(person) = lockout::ends(&recorded.event) {
+                self.lockouts.forget(person);
+            }
             match &recorded.event {
                 Event::AccessGranted(granted) => {
-                    self.lockouts.granted(granted.person.id);
                     let group = match &granted.rule {
                         Rule::Group(name) => policy.rules.groups.get(name),
                         _ => None,
@@ -392,7 +409,7 @@ impl Desk {
         let circumstances = self.circumstances(&visitor, mode, false, now);
         match policy.judge(&visitor.subject, &circumstances, now) {
             Judgement::Granted { rule, first_person } => {
-                self.lockouts.granted(id);
+                self.proven(&visitor);
                 answers.push(visitor.granted(rule, first_person, false, now));
             }
             Judgement::Denied {
@@ -485,8 +502,8 @@ impl Desk {
                     self.second = Some(wait);
                     return false;
                 };
-                self.lockouts.granted(wait.visitor.id());
-                self.lockouts.granted(visitor.id());
+                self.proven(&wait.visitor);
+                self.proven(visitor);
                 answers.push(wait.visitor.granted(rule, first_person, true, now));
                 let visitor = visitor.clone();
                 answers.push(visitor.granted(second_rule, second_is_first, true, now));
@@ -531,6 +548,13 @@ impl Desk {
     fn turn(&mut self, now: &Moment) {
         let asked = self.pin.as_ref().map(|wait| wait.visitor.id());
         self.keypad.turn_of(asked, now.tick);
+    }
+
+    /// Somebody is granted: a right PIN ends the count of wrong ones, a face alone does not.
+    fn proven(&mut self, visitor: &Visitor) {
+        if visitor.typed {
+            self.lockouts.forget(visitor.id());
+        }
     }
 
     fn count(&mut self, policy: &Policy, person: PersonId, reason: DenyReason, now: Tick) {

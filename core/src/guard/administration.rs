@@ -3,12 +3,15 @@
 //! All of it stands in the store, written by the command line in another process, and comes in as
 //! facts. Never writes a rule.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Author, Change, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
-use crate::access::rules::Presence;
+use crate::access::rules::{Presence, Subject};
 use crate::clock::{Moment, Tick, Timestamp};
 use crate::conditions::Source;
 use crate::door::{Choice, Input};
-use crate::event::{Alarm, Mode};
+use crate::event::{Alarm, Mode, PersonId};
 
 impl Guard {
     /// Whether the facts know everything that was committed here.
@@ -49,6 +52,7 @@ impl Guard {
         self.applied = Some((facts.revision, read_at));
         if known != Some(facts.revision) {
             self.policy.rules = (*facts.rules).clone();
+            self.new_pins(facts, known.is_some());
             if known.is_some() {
                 tracing::info!("the rules were changed");
             }
@@ -73,6 +77,21 @@ impl Guard {
         if !self.settings.interlock.is_empty() {
             let blocked = facts.interlocked;
             self.step(Input::Interlock { blocked }, now);
+        }
+    }
+
+    /// Whoever has another PIN begins anew; at the start the record says so.
+    fn new_pins(&mut self, facts: &Facts, compare: bool) {
+        let before = std::mem::replace(&mut self.people, Arc::clone(&facts.people));
+        let pin = |people: &BTreeMap<PersonId, Subject>, person| {
+            let pins = people.get(&person)?.pin.as_ref()?;
+            Some(pins.pin.clone())
+        };
+        let counted: Vec<_> = self.desk.counted().collect();
+        for person in counted {
+            if compare && pin(&before, person) != pin(&facts.people, person) {
+                self.desk.new_pin(person);
+            }
         }
     }
 

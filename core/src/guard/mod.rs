@@ -40,6 +40,7 @@ mod visitors;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use commands::CommandSettings;
@@ -109,7 +110,7 @@ pub struct GuardSettings {
 pub struct Left {
     /// Alarms that stood.
     pub alarms: Vec<Alarm>,
-    /// What was recorded within the policy's memory.
+    /// What was recorded within the policy's memory, and wrong PINs since each person's last right one.
     pub history: Vec<Recorded>,
     /// Commands that are spent.
     pub spent: Vec<(Spent, Option<Timestamp>)>,
@@ -156,6 +157,8 @@ pub struct Guard {
     applied: Option<(i64, Tick)>,
     /// Facts that were read before this do not know what was committed since.
     facts_after: Option<Tick>,
+    /// The people of these.
+    people: Arc<BTreeMap<PersonId, Subject>>,
     /// The newest revision of the facts, and when it was read first.
     revised: Option<(i64, Tick)>,
     /// The order that governs, as it was read or committed last.
@@ -206,6 +209,9 @@ impl Guard {
         let mut desk = Desk::new();
         let wall = Left::at_least(left.newest, now);
         desk.restore(&policy, left.history.iter(), &Moment { wall, ..*now });
+        for person in desk.capped(now) {
+            conditions.confirm(Alarm::WrongPins, Source::Person(person));
+        }
         let mut guard = Self {
             record: Record::new(settings.patience),
             commands: settings
@@ -222,6 +228,7 @@ impl Guard {
             deeds: Vec::new(),
             applied: None,
             facts_after: None,
+            people: Arc::default(),
             revised: None,
             order: None,
             doubted: None,
@@ -345,6 +352,7 @@ impl Guard {
             self.follow_schedule(now);
         }
         self.desk_alarm(now);
+        self.wrong_pins(facts, now);
         for event in self.conditions.tick(now.tick) {
             tracing::info!(kind = event.kind(), ?event, "alarm cleared");
             self.keep(Author::Door, vec![event], now);

@@ -4,6 +4,7 @@
 //! a grant names the revision that it stands on, and is judged anew when another one is in force by
 //! the time it is recorded.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::passage::{Admission, Then};
@@ -274,6 +275,27 @@ impl Guard {
             }
         } else {
             self.conditions.clear(alarm, Source::Visitor, now.tick);
+        }
+    }
+
+    /// Raises or clears the alarm about wrong PINs, for each person.
+    pub(super) fn wrong_pins(&mut self, facts: &Facts, now: &Moment) {
+        let alarm = Alarm::WrongPins;
+        let capped: BTreeSet<_> = self.desk.capped(now).collect();
+        let told: BTreeSet<_> = self.conditions.persons(alarm).collect();
+        for over in told.difference(&capped) {
+            self.conditions
+                .clear(alarm, Source::Person(*over), now.tick);
+        }
+        for person in capped.difference(&told) {
+            if let Some(subject) = facts.people.get(person) {
+                let person = &subject.person;
+                let detail = format!(
+                    "too many wrong PINs of {} since the last right one: locked out for a day after each, until they type it right or have a new one (doorward people set --pin)",
+                    person.name
+                );
+                self.raise_for(alarm, person, None, detail, now);
+            }
         }
     }
 

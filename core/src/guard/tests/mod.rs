@@ -1,10 +1,11 @@
 //! The guard with a disk that does as it is told, a latch that keeps time, and nothing else.
 //!
-//! `stories`, `corners`, `duress`, `keypad` and `starts` are told one by one, `properties` hold
-//! whatever happens.
+//! `stories`, `corners`, `duress`, `guesses`, `keypad` and `starts` are told one by one,
+//! `properties` hold whatever happens.
 
 mod corners;
 mod duress;
+mod guesses;
 mod keypad;
 mod properties;
 mod rig;
