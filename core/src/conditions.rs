@@ -2,6 +2,8 @@
 //!
 //! Pure. Several sources can hold one alarm (a full disk and a failing write are both `storage`);
 //! it is raised when the first one begins and cleared when the last one has been over for a while.
+//! What is about somebody is raised for each person by itself, and cleared when it is over for all of
+//! them. Duress is raised anew for each entry: each is a call for help of its own.
 //! Never decides what is an alarm: the camera, the door and the store do. Flows in: beginnings,
 //! ends and time. Flows out: [`Event`]s to be recorded.
 
@@ -9,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Tick;
-use crate::event::{Alarm, Event};
+use crate::event::{Alarm, Event, PersonId, PersonRef};
 
 /// How long a condition must be over before it is cleared: one that returns within this time never
 /// ended. Short enough for somebody who watches the door being closed, longer than a loose wire's
@@ -25,8 +27,10 @@ pub const SETTLE: Duration = Duration::from_secs(30);
 pub enum Source {
     /// The picture of the camera.
     Camera,
-    /// Somebody at the door.
+    /// Somebody at the door, whoever it is.
     Visitor,
+    /// This person, for alarms about somebody.
+    Person(PersonId),
     /// The door's own inputs and relay.
     Door,
     /// A wire to the door that cannot be read.
@@ -74,41 +78,43 @@ impl Conditions {
         }
     }
 
+    /// A source confirms what the last run left raised, which is no news; nothing when it did not.
+    pub fn confirm(&mut self, alarm: Alarm, source: Source) {
+        if let Some(standing) = self.0.get_mut(&alarm) {
+            standing.sources.insert(source, None);
+            standing.sources.remove(&Source::LastRun);
+        }
+    }
+
     /// A condition holds from now on; the event when that is news.
     #[must_use]
     pub fn raise(&mut self, alarm: Alarm, source: Source, detail: String) -> Option<Event> {
-        self.hold(alarm, source, None, detail)
+        let news = !self.0.contains_key(&alarm);
+        self.hold(alarm, source, None);
+        news.then(|| raised(alarm, detail, None))
     }
 
-    /// A condition holds until `over`, if it is not raised again: nobody says when an attack ends.
+    /// A condition about somebody holds from now on or until `over`, if it is not raised again: nobody
+    /// says when an attack ends. The event when that is news of this person.
     #[must_use]
-    pub fn raise_until(
+    pub fn raise_for(
         &mut self,
         alarm: Alarm,
-        source: Source,
-        over: Tick,
-        detail: String,
-    ) -> Option<Event> {
-        self.hold(alarm, source, Some(over), detail)
-    }
-
-    fn hold(
-        &mut self,
-        alarm: Alarm,
-        source: Source,
+        person: &PersonRef,
         over: Option<Tick>,
         detail: String,
     ) -> Option<Event> {
-        let news = !self.0.contains_key(&alarm);
+        let source = Source::Person(person.id);
+        let news = alarm == Alarm::Duress || !self.holds(alarm, source);
+        self.hold(alarm, source, over);
+        news.then(|| raised(alarm, detail, Some(person.clone())))
+    }
+
+    fn hold(&mut self, alarm: Alarm, source: Source, over: Option<Tick>) {
         let standing = self.0.entry(alarm).or_default();
         standing.clear_at = None;
         standing.sources.insert(source, over);
         standing.sources.remove(&Source::LastRun);
-        news.then(|| Event::AlarmRaised {
-            alarm,
-            severity: alarm.severity(),
-            detail,
-        })
     }
 
     /// A source no longer holds it; whether that clears the alarm shows in [`tick`](Self::tick).
@@ -121,11 +127,16 @@ impl Conditions {
         }
     }
 
-    /// Somebody took note: what only stands to be noticed is over at once, so that the next one is
-    /// news again.
+    /// Somebody took note: what only stands to be noticed is over, but for what these sources hold
+    /// since; the event once nothing of it stands.
     #[must_use]
-    pub fn acknowledged(&mut self, alarm: Alarm) -> Option<Event> {
-        let over = alarm == Alarm::Duress && self.0.contains_key(&alarm);
+    pub fn acknowledged(&mut self, alarm: Alarm, since: &[Source]) -> Option<Event> {
+        if alarm != Alarm::Duress {
+            return None;
+        }
+        let sources = &mut self.0.get_mut(&alarm)?.sources;
+        sources.retain(|source, _| since.contains(source));
+        let over = sources.is_empty();
         over.then(|| self.end(alarm))
     }
 
@@ -183,12 +194,33 @@ impl Conditions {
         self.0.keys().copied()
     }
 
+    /// Who holds an alarm about somebody.
+    pub fn persons(&self, alarm: Alarm) -> impl Iterator<Item = PersonId> {
+        let standing = self.0.get(&alarm);
+        let sources = standing
+            .into_iter()
+            .flat_map(|standing| standing.sources.keys());
+        sources.filter_map(|source| match source {
+            Source::Person(person) => Some(*person),
+            _ => None,
+        })
+    }
+
     /// Whether this source holds that alarm.
     #[must_use]
     pub fn holds(&self, alarm: Alarm, source: Source) -> bool {
         self.0
             .get(&alarm)
             .is_some_and(|standing| standing.sources.contains_key(&source))
+    }
+}
+
+fn raised(alarm: Alarm, detail: String, person: Option<PersonRef>) -> Event {
+    Event::AlarmRaised {
+        alarm,
+        severity: alarm.severity(),
+        detail,
+        person,
     }
 }
 
@@ -247,11 +279,36 @@ mod tests {
         let left: Vec<_> = conditions.active().collect();
         assert_eq!(left, [Alarm::Storage, Alarm::Duress]);
         let alarm = Alarm::Duress;
-        let ended = conditions.acknowledged(alarm);
+        let ended = conditions.acknowledged(alarm, &[]);
         assert_eq!(ended, Some(Event::AlarmCleared { alarm }));
-        assert_eq!(conditions.acknowledged(alarm), None);
-        let again = conditions.raise(alarm, Source::Visitor, "x".into());
-        assert!(again.is_some(), "the next one is news");
+        assert_eq!(conditions.acknowledged(alarm, &[]), None);
+    }
+
+    #[test]
+    fn what_is_about_somebody_is_raised_for_each_and_cleared_for_all() {
+        let [ada, bob] = [1, 2].map(|n| crate::access::fixtures::subject(n, &[]).person);
+        let mut conditions = Conditions::default();
+        let mut raise = |alarm, person: &PersonRef, over| {
+            let event = conditions.raise_for(alarm, person, over, "x".into())?;
+            event.person().map(|person| person.id)
+        };
+        let spoof = Alarm::SpoofSuspected;
+        assert_eq!(raise(spoof, &ada, Some(at(60))), Some(ada.id));
+        assert_eq!(raise(spoof, &ada, Some(at(70))), None, "it stands");
+        assert_eq!(raise(spoof, &bob, Some(at(90))), Some(bob.id));
+        for _ in 0..3 {
+            assert_eq!(raise(Alarm::Duress, &ada, None), Some(ada.id), "each time");
+        }
+        assert_eq!(raise(Alarm::Duress, &bob, None), Some(bob.id));
+        assert!(conditions.tick(at(80)).is_empty(), "one picture stands");
+        let alarm = spoof;
+        assert_eq!(conditions.tick(at(90)), [Event::AlarmCleared { alarm }]);
+        let alarm = Alarm::Duress;
+        let since = [Source::Person(bob.id)];
+        assert_eq!(conditions.acknowledged(alarm, &since), None);
+        assert!(conditions.holds(alarm, since[0]));
+        let ended = conditions.acknowledged(alarm, &[]);
+        assert_eq!(ended, Some(Event::AlarmCleared { alarm }));
     }
 
     proptest! {
@@ -266,11 +323,7 @@ mod tests {
                 now += pause;
                 let source = sources[source];
                 let events = match what {
-                    0 => conditions.raise(Alarm::Storage, source, "x".into()).into_iter().collect(),
-                    1 => conditions
-                        .raise_until(Alarm::Storage, source, at(now + 10), "x".into())
-                        .into_iter()
-                        .collect(),
+                    0 | 1 => conditions.raise(Alarm::Storage, source, "x".into()).into_iter().collect(),
                     2 => { conditions.clear(Alarm::Storage, source, at(now)); Vec::new() }
                     _ => conditions.tick(at(now)),
                 };

@@ -247,6 +247,12 @@ impl Config {
             access.lockout_after,
             0..=100,
         )?;
+        range(
+            refuse,
+            "access.lockout_after_wrong_pins",
+            access.lockout_after_wrong_pins,
+            0..=100,
+        )?;
         for (key, seconds) in [
             ("access.lockout_window_s", access.lockout_window_s),
             ("access.lockout_s", access.lockout_s),

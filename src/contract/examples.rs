@@ -350,6 +350,7 @@ fn events() -> Vec<Event> {
             alarm: Alarm::ForcedOpen,
             severity: Alarm::ForcedOpen.severity(),
             detail: "opened without a release".into(),
+            person: None,
         },
         Event::AlarmCleared {
             alarm: Alarm::ForcedOpen,

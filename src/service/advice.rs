@@ -1,14 +1,31 @@
 //! What an installer should know about a configuration that is allowed: said at the start and by
 //! `doorward config check`. Pure.
 
-use crate::access::rules::Rules;
+use crate::access::rules::{Group, Rules};
 use crate::config::Config;
+use crate::presentation::LivenessMode;
 use crate::recognition::Security;
 
 /// Remarks on this configuration with these rules, each a sentence; none when all is well.
 #[must_use]
 pub fn advice(config: &Config, rules: &Rules) -> Vec<String> {
-    face_alone(config, rules).into_iter().collect()
+    let remarks = [face_alone(config, rules), pin_unproven(config, rules)];
+    remarks.into_iter().flatten().collect()
+}
+
+/// A picture is asked for the PIN, where nobody has to prove to be alive.
+fn pin_unproven(config: &Config, rules: &Rules) -> Option<String> {
+    let asks = |group: &Group| group.pin && covers(group, &config.door.name);
+    let (name, _) = rules.groups.iter().find(|(_, group)| asks(group))?;
+    (config.liveness.mode == LivenessMode::Off).then(|| {
+        format!(
+            "`liveness.mode` = \"off\", but the group {name:?} types a PIN: whoever holds up a picture of them is asked for it, and locks them out by wrong ones (docs/access.md)"
+        )
+    })
+}
+
+fn covers(group: &Group, door: &String) -> bool {
+    group.doors.is_empty() || group.doors.contains(door)
 }
 
 /// A level that one camera cannot carry, where nothing but the face is asked for.
@@ -20,7 +37,7 @@ fn face_alone(config: &Config, rules: &Rules) -> Option<String> {
     let groups: Vec<_> = rules
         .groups
         .iter()
-        .filter(|(_, group)| !group.pin && (group.doors.is_empty() || group.doors.contains(door)))
+        .filter(|(_, group)| !group.pin && covers(group, door))
         .map(|(name, _)| format!("{name:?}"))
         .collect();
     let first = groups.first()?;
@@ -33,7 +50,6 @@ fn face_alone(config: &Config, rules: &Rules) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::rules::Group;
 
     fn said(security: Security, groups: &[(&str, bool, &[&str])]) -> Vec<String> {
         let mut config = Config::default();
@@ -70,6 +86,26 @@ mod tests {
             remark.contains("groups set \"entrance\" --pin on"),
             "{remark}"
         );
+    }
+
+    #[test]
+    fn a_pin_that_a_picture_is_asked_for_is_remarked() {
+        let mut config = Config::default();
+        let mut rules = Rules::default();
+        let pin = Group {
+            pin: true,
+            ..Group::default()
+        };
+        rules.groups.insert("staff".into(), pin);
+        assert_eq!(advice(&config, &rules), [""; 0]);
+        config.liveness.mode = LivenessMode::Off;
+        let said = advice(&config, &rules);
+        assert!(
+            said[0].contains("the group \"staff\" types a PIN"),
+            "{said:?}"
+        );
+        rules.groups.insert("staff".into(), Group::default());
+        assert_eq!(advice(&config, &rules), [""; 0]);
     }
 
     #[test]

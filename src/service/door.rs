@@ -8,6 +8,7 @@
 //! ```
 //! Puts them together, for the service as for whoever measures or kills it. Decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -254,13 +255,25 @@ fn site(config: &Config) -> Result<Option<Site>, StoreError> {
 /// What the last run left.
 fn left(store: &Store, policy: &crate::access::Policy, now: &Moment) -> Result<Left, StoreError> {
     let conditions = store.conditions()?.into_iter();
+    let newest = store.newest_event()?;
+    // By a clock that was put back the whole record would be of today.
+    let at_least = Left::at_least(newest, now);
+    let mut history = store.recent(policy.memory(), at_least)?;
+    let known: BTreeSet<u64> = history.iter().map(|recorded| recorded.seq).collect();
+    let wrong = store.wrong_pins(policy.settings.lockout_after_wrong_pins)?;
+    history.extend(
+        wrong
+            .into_iter()
+            .filter(|wrong| !known.contains(&wrong.seq)),
+    );
     Ok(Left {
         alarms: conditions
             .filter(|condition| condition.cleared_at.is_none())
             .map(|condition| condition.alarm)
             .collect(),
-        history: store.recent(policy.memory(), now.wall)?,
+        history,
         spent: store.spent_commands()?,
         released: store.may_have_ended_released()?,
+        newest,
     })
 }

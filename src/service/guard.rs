@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::mailbox::Place;
 use super::reader::Ask;
 use super::snapshots::Snapshots;
-use super::verifier::Comparison;
+use crate::access::keypad::Comparison;
+use crate::access::pin::Digits;
 use crate::beat::Beat;
 use crate::clock::{Clock, Tick};
 use crate::event::wire::Lock;
@@ -57,7 +58,7 @@ pub struct Hands {
     /// Reads at once.
     pub reader: Option<Sender<Ask>>,
     /// Compares PINs.
-    pub verifier: Option<Sender<Comparison>>,
+    pub verifier: Option<Sender<(Digits, Comparison)>>,
     /// Lights and sounder, where there are any.
     pub panel: Option<Panel>,
     /// Where pictures are asked for; nowhere without a camera.
@@ -155,18 +156,9 @@ impl Keeping {
                     let _ = reader.send(Ask::Now);
                 }
             }
-            Deed::Verify {
-                person,
-                digits,
-                hashes,
-            } => {
-                let comparison = Comparison {
-                    person,
-                    digits,
-                    hashes,
-                };
+            Deed::Verify { digits, comparison } => {
                 if let Some(verifier) = &self.hands.verifier {
-                    let _ = verifier.send(comparison);
+                    let _ = verifier.send((digits, comparison));
                 }
             }
             Deed::Show(indication) => {

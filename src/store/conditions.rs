@@ -123,16 +123,22 @@ pub(super) fn acknowledge(
 pub(super) fn note(conn: &Connection, event: &Event, at: Timestamp) -> Result<(), StoreError> {
     let time = rfc3339_millis(at);
     match event {
-        // What begins anew has been seen by nobody, even if it stood before.
+        // What begins anew has been seen by nobody, even if it stood before. What is raised of one
+        // person while it stands of another, and nobody took note, is both.
         Event::AlarmRaised {
             alarm,
             severity,
             detail,
+            ..
         } => {
             conn.prepare_cached(
                 "INSERT INTO conditions (alarm, severity, detail, raised_at) VALUES (?, ?, ?, ?)
                  ON CONFLICT (alarm) DO UPDATE SET severity = excluded.severity,
-                     detail = excluded.detail, raised_at = excluded.raised_at, cleared_at = NULL,
+                     detail = CASE
+                         WHEN cleared_at IS NOT NULL OR acknowledged_at IS NOT NULL THEN excluded.detail
+                         WHEN instr(detail, excluded.detail) > 0 THEN detail
+                         ELSE detail || '; ' || excluded.detail END,
+                     raised_at = excluded.raised_at, cleared_at = NULL,
                      acknowledged_at = NULL, acknowledged_note = NULL",
             )?
             .execute(params![

@@ -172,6 +172,19 @@ impl Store {
         Ok(())
     }
 
+    /// When the newest event happened, by whatever clock the door had then.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn newest_event(&self) -> Result<Option<Timestamp>, StoreError> {
+        let newest: Option<String> = self
+            .conn
+            .prepare_cached("SELECT max(time) FROM events")?
+            .query_row([], |row| row.get(0))?;
+        let broken = |error: jiff::Error| StoreError::Content(format!("time of an event: {error}"));
+        newest.map(|time| time.parse().map_err(broken)).transpose()
+    }
+
     /// The events of so long before `now`, oldest first.
     ///
     /// # Errors

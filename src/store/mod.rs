@@ -33,6 +33,7 @@ pub mod space;
 mod subjects;
 mod templates;
 mod verify;
+mod wrong_pins;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

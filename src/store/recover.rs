@@ -205,6 +205,7 @@ fn recover(
             alarm: Alarm::Storage,
             severity: Alarm::Storage.severity(),
             detail: recovery.to_string(),
+            person: None,
         },
     )?;
     ready.take_place()?;

@@ -300,7 +300,7 @@ fn a_person_is_set_and_their_pin_is_nowhere_to_be_read() {
         "--pin",
         "--duress-pin",
     ];
-    let output = with_input(&door, &set, "471147\n815815\n");
+    let output = with_input(&door, &set, "471147\n815163\n");
     assert!(output.status.success(), "{}", stderr(&output));
     let store = door.store();
     let subject = store
@@ -325,19 +325,29 @@ fn a_person_is_set_and_their_pin_is_nowhere_to_be_read() {
         String::from_utf8(output.stdout).unwrap(),
     ]
     .join("\n");
-    for secret in ["471147", "815815", "argon2"] {
+    for secret in ["471147", "815163", "argon2"] {
         assert!(!told.contains(secret), "{told}");
     }
     for (arguments, input, message) in [
         (
             ["people", "set", "Ada", "--duress-pin"],
             "471147\n",
-            "the PIN and the duress PIN must differ",
+            "the PIN and the duress PIN must differ in two digits",
+        ),
+        (
+            ["people", "set", "Ada", "--duress-pin"],
+            "471148\n",
+            "the PIN and the duress PIN must differ in two digits",
         ),
         (
             ["people", "set", "Ada", "--pin"],
-            "815815\n",
-            "the PIN and the duress PIN must differ",
+            "815164\n",
+            "the PIN and the duress PIN must differ in two digits",
+        ),
+        (
+            ["people", "set", "Ada", "--pin"],
+            "1234\n",
+            "this PIN is among the first that are guessed",
         ),
         (
             ["people", "set", "Ada", "--pin"],
@@ -346,7 +356,7 @@ fn a_person_is_set_and_their_pin_is_nowhere_to_be_read() {
         ),
         (
             ["people", "set", "Bob", "--duress-pin"],
-            "12345\n",
+            "90210\n",
             "add --pin",
         ),
     ] {
@@ -459,6 +469,7 @@ fn revisions_move_when_what_they_count_does_and_only_then() {
         alarm,
         severity: alarm.severity(),
         detail: "x".into(),
+        person: None,
     };
     store.record(now(), raised.clone()).unwrap();
     assert_eq!(moved(&store), (false, false));
@@ -516,6 +527,7 @@ fn alarms_are_listed_until_somebody_took_note() {
         alarm,
         severity: alarm.severity(),
         detail: "open for 40 s".into(),
+        person: None,
     };
     let mut store = door.store();
     store.record(now(), raised).unwrap();
@@ -528,6 +540,86 @@ fn alarms_are_listed_until_somebody_took_note() {
     assert_eq!(
         ok(&door, &["alarms", "ack", "held_open"]),
         "already acknowledged held_open\n"
+    );
+}
+
+#[test]
+fn wrong_pins_are_counted_since_the_last_right_one_or_a_new_pin() {
+    use doorward::event::{DenyReason, Granted, Method, Rule};
+    let door = staffed();
+    let output = with_input(&door, &["people", "set", "Ada", "--pin"], "4711\n");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let mut store = door.store();
+    let ada = store.person("Ada").unwrap().reference();
+    let granted = |method| Granted {
+        person: ada.clone(),
+        rule: Rule::Group("staff".into()),
+        similarity: 0.9,
+        liveness: None,
+        observations: 3,
+        method,
+        latency_ms: 1,
+    };
+    let denied = |reason| Event::AccessDenied(granted(Method::FaceAndPin).denied(reason));
+    let mut record = |event: Event| store.record(now(), event).unwrap().seq;
+    record(denied(DenyReason::PinWrong));
+    record(Event::AccessGranted(granted(Method::FaceAndPin)));
+    let mut since = vec![record(denied(DenyReason::PinWrong))];
+    // A face alone proves no PIN, and what is no guess is none.
+    record(Event::AccessGranted(granted(Method::Face)));
+    record(denied(DenyReason::PinMissing));
+    since.push(record(denied(DenyReason::PinWrong)));
+    since.push(record(denied(DenyReason::PinWrong)));
+    let counted = |at_most| {
+        let mut counted: Vec<u64> = door
+            .store()
+            .wrong_pins(at_most)
+            .unwrap()
+            .into_iter()
+            .map(|recorded| recorded.seq)
+            .collect();
+        counted.sort_unstable();
+        counted
+    };
+    assert_eq!(counted(10), since);
+    assert_eq!(counted(2), since[1..]);
+    assert_eq!(counted(0), [0; 0]);
+    ok(&door, &["people", "set", "Ada", "--extended", "on"]);
+    assert_eq!(counted(10), since, "another change");
+    let output = with_input(&door, &["people", "set", "Ada", "--pin"], "7391\n");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(counted(10), [0; 0], "a new PIN");
+}
+
+#[test]
+fn duress_of_several_people_lists_all_of_them_until_somebody_took_note() {
+    let door = staffed();
+    let mut store = door.store();
+    let mut forced = |name: &str| {
+        let person = store.person(name).unwrap().reference();
+        let alarm = Alarm::Duress;
+        let raised = Event::AlarmRaised {
+            alarm,
+            severity: alarm.severity(),
+            detail: format!("the duress PIN of {name} was typed"),
+            person: Some(person),
+        };
+        store.record(now(), raised).unwrap();
+    };
+    for name in ["Ada", "Bob", "Ada"] {
+        forced(name);
+    }
+    let listed = ok(&door, &["alarms", "list"]);
+    for name in ["Ada", "Bob"] {
+        let told = format!("the duress PIN of {name} was typed");
+        assert_eq!(listed.matches(&told).count(), 1, "{listed}");
+    }
+    ok(&door, &["alarms", "ack", "duress"]);
+    forced("Bob");
+    let listed = ok(&door, &["alarms", "list"]);
+    assert!(
+        listed.contains("Bob") && !listed.contains("Ada"),
+        "{listed}"
     );
 }
 

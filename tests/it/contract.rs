@@ -919,6 +919,7 @@ fn extremes() -> Vec<Event> {
             alarm,
             severity: alarm.severity(),
             detail: somebody().name,
+            person: Some(somebody()),
         });
         events.push(Event::AlarmCleared { alarm });
         events.push(Event::AlarmAcknowledged { alarm, note: None });
@@ -927,6 +928,7 @@ fn extremes() -> Vec<Event> {
         alarm: Alarm::Clock,
         severity,
         detail: String::new(),
+        person: None,
     }));
     events
 }

@@ -483,9 +483,9 @@ fn a_pin_completes_a_face_and_a_duress_pin_does_not_show() {
 }
 
 #[test]
-fn pins_that_are_wrong_or_missing_lock_out_across_a_restart() {
-    let access =
-        "[access]\nlockout_after = 2\nlockout_s = 3600\nalarm_after_denials = 0\npin_s = 5\n";
+fn pins_that_are_wrong_lock_out_across_a_restart_and_a_new_pin_ends_it() {
+    let access = "[access]\nlockout_after = 0\nlockout_after_wrong_pins = 2\n\
+        alarm_after_denials = 0\npin_s = 5\n";
     let door = besieged(&format!("{access}{KEYPAD}"));
     ok(&door, &["groups", "set", "everyone", "--pin", "on"]);
     give_pins(&door, "4711", "0815");
@@ -498,8 +498,13 @@ fn pins_that_are_wrong_or_missing_lock_out_across_a_restart() {
     record.next("access.denied", json!({"reason": "pin_wrong"}));
     record.next("access.challenged", json!({"challenge": "pin"}));
     record.next("access.denied", json!({"reason": "pin_missing"}));
+    // Standing there is no guess.
+    record.next("access.challenged", json!({"challenge": "pin"}));
+    type_in(&door, "4712");
+    record.next("access.denied", json!({"reason": "pin_wrong"}));
     let denied = record.next("access.denied", json!({"reason": "lockout"}));
     assert!(data(&denied)["needed"].is_string());
+    assert_eq!(record.count("alarm.raised", "wrong_pins"), 1);
     ended(&door, service);
 
     let asked = record.count("access.challenged", "");
@@ -508,6 +513,15 @@ fn pins_that_are_wrong_or_missing_lock_out_across_a_restart() {
     record.next("access.denied", json!({"reason": "lockout"}));
     assert_eq!(record.count("access.challenged", ""), asked);
     assert_eq!(door.transitions().last().unwrap(), "secured");
+    // Whoever is locked out can call for help.
+    type_in(&door, "0815");
+    record.next("alarm.raised", json!({"alarm": "duress"}));
+    assert_eq!(record.count("access.granted", ""), 0);
+    give_pins(&door, "7391", "0815");
+    record.next("access.challenged", json!({"challenge": "pin"}));
+    type_in(&door, "7391");
+    record.next("access.granted", json!({"method": "face_and_pin"}));
+    record.next("alarm.cleared", json!({"alarm": "wrong_pins"}));
     ended(&door, service);
 }
 

@@ -142,6 +142,7 @@ fn happening(random: &mut ChaCha8Rng) -> Vec<Event> {
                     alarm,
                     severity,
                     detail,
+                    ..
                 },
                 Event::AlarmCleared { alarm },
             ]

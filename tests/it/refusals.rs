@@ -45,6 +45,7 @@ fn what_the_broker_forbids_is_set_aside_with_the_reason() {
         severity: doorward::event::Severity::Major,
         alarm: Alarm::Storage,
         detail: String::new(),
+        person: None,
     };
     store.record(Timestamp::now(), alarm).unwrap();
     store.record(Timestamp::now(), secured()).unwrap();
@@ -86,6 +87,7 @@ fn what_is_too_large_for_the_broker_is_set_aside_and_not_tried_for_ever() {
         severity: doorward::event::Severity::Major,
         alarm: Alarm::Storage,
         detail: "x".repeat(20_000),
+        person: None,
     };
     store.record(Timestamp::now(), alarm).unwrap();
     record(&mut store);
@@ -310,6 +312,7 @@ fn a_broker_that_ends_the_connection_over_a_size_costs_the_largest_message_only(
         severity: doorward::event::Severity::Major,
         alarm: Alarm::Storage,
         detail: "x".repeat(5_000),
+        person: None,
     };
     store.record(Timestamp::now(), alarm).unwrap();
     record(&mut store);

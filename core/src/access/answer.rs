@@ -1,8 +1,7 @@
 //! What the desk answers, and how that is recorded.
 //!
 //! Flows in: what a presentation showed, and a judgement. Flows out: what is recorded of it. A duress
-//! PIN shows in no event: whoever forced somebody may be reading over their shoulder. The guard raises
-//! the silent alarm by [`Answer::duress`].
+//! PIN shows in none of it: whoever forced somebody may be reading over their shoulder.
 
 use std::time::Duration;
 
@@ -36,36 +35,20 @@ pub enum Answer {
         first_person: bool,
         /// Whether a second person is let in with them.
         accompanied: bool,
-        /// Whether they typed their duress PIN.
-        duress: bool,
     },
     /// Do not let them in.
     Denied {
         /// What is recorded.
         denied: Denied,
-        /// Whether they typed their duress PIN.
-        duress: bool,
     },
     /// Ask them for more.
     Asked {
         /// What is recorded.
         challenged: Challenged,
-        /// Whether they typed their duress PIN.
-        duress: bool,
     },
 }
 
 impl Answer {
-    /// Whether a duress PIN led to it, so that the silent alarm is due whatever the answer is.
-    #[must_use]
-    pub fn duress(&self) -> bool {
-        match *self {
-            Answer::Granted { duress, .. }
-            | Answer::Denied { duress, .. }
-            | Answer::Asked { duress, .. } => duress,
-        }
-    }
-
     /// The event that records it.
     #[must_use]
     pub fn event(&self) -> Event {

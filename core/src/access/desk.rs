@@ -6,8 +6,10 @@
 //!
 //! It must never grant what the policy does not grant at that very moment, and it never releases
 //! anything. At most one person is asked for a PIN and one for a second person, so it holds little
-//! whatever happens. Digits typed while nobody is asked for a PIN are ignored, uncounted: a PIN
-//! without a face opens nothing and tells nothing, so there is nothing to guess.
+//! whatever happens. Digits belong to whoever was shown at the first of them ([`super::keypad`]).
+//! Those of nobody, or of somebody who is not waited for any more, are ignored here, uncounted: a PIN
+//! without a face opens nothing and tells nothing, so there is nothing to guess. A duress PIN is a
+//! right one here; whoever compared it calls for help.
 //!
 //! A grant may still fail (storage, interlock): what follows from somebody's being inside begins
 //! only when the guard says that they [`entered`](Desk::entered).
@@ -16,10 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Answer, Evidence, millis};
 use super::denials::RepeatedDenials;
-use super::lockout::{Lockouts, moving};
+use super::keypad::Keypad;
+use super::lockout::{self, Lockouts, moving};
 use super::pin::Pin;
 use super::policy::{Circumstances, Judgement, Policy};
-use super::rules::{PinHashes, Subject};
+use super::rules::Subject;
 use crate::clock::{Moment, Tick};
 use crate::event::{
     Challenge, Challenged, Denied, DenyReason, Event, Granted, Method, Mode, PersonId, Recorded,
@@ -31,6 +34,7 @@ use crate::event::{
 pub struct Desk {
     pin: Option<Wait>,
     second: Option<Wait>,
+    keypad: Keypad,
     lockouts: Lockouts,
     repeated: RepeatedDenials,
     first_person_at: Option<Timestamp>,
@@ -41,8 +45,8 @@ pub struct Desk {
 struct Visitor {
     subject: Subject,
     evidence: Evidence,
-    /// Set once they typed a right PIN: whether it was the one for duress.
-    pin: Option<bool>,
+    /// Whether they typed a PIN: a right one, until it is denied.
+    typed: bool,
 }
 
 /// Somebody who was asked for more.
@@ -58,14 +62,11 @@ impl Visitor {
         self.subject.person.id
     }
 
-    fn duress(&self) -> bool {
-        self.pin.unwrap_or(false)
-    }
-
     fn method(&self) -> Method {
-        match self.pin {
-            Some(_) => Method::FaceAndPin,
-            None => Method::Face,
+        if self.typed {
+            Method::FaceAndPin
+        } else {
+            Method::Face
         }
     }
 
@@ -84,7 +85,6 @@ impl Visitor {
                 method: self.method(),
                 latency_ms: self.latency_ms(now),
             },
-            duress: self.duress(),
             subject: self.subject,
             first_person,
             accompanied,
@@ -112,7 +112,6 @@ impl Visitor {
                 problem: None,
                 person: Some(self.subject.person.clone()),
             },
-            duress: self.duress(),
         }
     }
 }
@@ -137,21 +136,21 @@ impl Desk {
         let visitor = Visitor {
             subject: subject.clone(),
             evidence,
-            pin: None,
+            typed: false,
         };
         self.settle(policy, visitor, mode, now, &mut answers);
+        self.turn(now);
         answers
     }
 
-    /// Who is asked for a PIN, and what typed digits are to be compared with. That takes long: it is
-    /// the caller's to do, who says by [`pin`](Desk::pin) what came of it.
+    /// Whose digits are whose. Comparing them takes long: it is the caller's to do, who says by
+    /// [`pin`](Desk::pin) what came of it.
     #[must_use]
-    pub fn awaits_pin(&self) -> Option<(PersonId, PinHashes)> {
-        let visitor = &self.pin.as_ref()?.visitor;
-        Some((visitor.id(), visitor.subject.pin.clone()?))
+    pub fn keypad(&self) -> &Keypad {
+        &self.keypad
     }
 
-    /// Digits were typed, and compared with the PINs of `person`. Nothing comes of it when the door
+    /// Digits were typed by `person`, and compared with their PINs. Nothing comes of it when the door
     /// does not wait for theirs any more.
     pub fn pin(
         &mut self,
@@ -167,22 +166,16 @@ impl Desk {
         };
         let mut visitor = wait.visitor;
         // It may have been taken away meanwhile; the rules say what that means.
-        if visitor.subject.pin.is_some() {
-            match pin {
-                Pin::Right => visitor.pin = Some(false),
-                Pin::Duress => visitor.pin = Some(true),
-                Pin::Wrong => {
-                    let needed = Some("their PIN".to_owned());
-                    let reason = DenyReason::PinWrong;
-                    self.count(policy, visitor.id(), reason, now.tick);
-                    // By face and PIN, though a wrong one.
-                    visitor.pin = Some(false);
-                    answers.push(visitor.denied(reason, wait.rule, needed, now));
-                    return answers;
-                }
-            }
+        visitor.typed = visitor.subject.pin.is_some();
+        if visitor.typed && pin == Pin::Wrong {
+            let needed = Some("their PIN".to_owned());
+            let reason = DenyReason::PinWrong;
+            self.count(policy, visitor.id(), reason, now.tick);
+            answers.push(visitor.denied(reason, wait.rule, needed, now));
+        } else {
+            self.settle(policy, visitor, mode, now, &mut answers);
         }
-        self.settle(policy, visitor, mode, now, &mut answers);
+        self.turn(now);
         answers
     }
 
@@ -222,6 +215,7 @@ impl Desk {
             self.count(policy, wait.visitor.id(), reason, now.tick);
             answers.push(ended(wait, reason, "a second person, in time", now));
         }
+        self.turn(now);
         answers
     }
 
@@ -265,6 +259,7 @@ impl Desk {
         if !answers.is_empty() {
             self.count(policy, person, DenyReason::Unknown, now.tick);
         }
+        self.turn(now);
         answers
     }
 
@@ -306,6 +301,21 @@ impl Desk {
         self.lockouts.remaining(person, now.tick)
     }
 
+    /// Everybody of whom wrong PINs are counted.
+    pub fn counted(&self) -> impl Iterator<Item = PersonId> {
+        self.lockouts.counted()
+    }
+
+    /// Everybody who is locked out for too many wrong PINs since the last right one.
+    pub fn capped(&self, now: &Moment) -> impl Iterator<Item = PersonId> {
+        self.lockouts.capped(now.tick)
+    }
+
+    /// Somebody has another PIN: what was guessed of the old one counts no more.
+    pub fn new_pin(&mut self, person: PersonId) {
+        self.lockouts.forget(person);
+    }
+
     /// Whether there were too many denials at this door, and it has not been quiet since.
     #[must_use]
     pub fn repeated_denials(&self, now: &Moment) -> bool {
@@ -332,8 +342,8 @@ impl Desk {
             && (!settings.unlock_after_first_person || first())
     }
 
-    /// After a start: what the events of the last windows mean for lockouts, repeated denials and
-    /// (as far back as they reach) the first person. An event that a clock put back makes look as
+    /// After a start: what the events of the last windows, and wrong PINs since the last right one, mean
+    /// for lockouts, repeated denials and (as far back as they reach) the first person. An event that a clock put back makes look as
     /// if it were to come happened just now; waits are not taken up again.
     pub fn restore<'a>(
         &mut self,
@@ -349,9 +359,11 @@ impl Desk {
                 .duration_since(recorded.time)
                 .max(SignedDuration::ZERO);
             let at = moving(now.tick).saturating_sub(age);
+            if let Some(person) = lockout::ends(&recorded.event) {
+                self.lockouts.forget(person);
+            }
             match &recorded.event {
                 Event::AccessGranted(granted) => {
-                    self.lockouts.granted(granted.person.id);
                     let group = match &granted.rule {
                         Rule::Group(name) => policy.rules.groups.get(name),
                         _ => None,
@@ -389,7 +401,7 @@ impl Desk {
         let pending_pin = self.pin.take_if(own);
         let pending_second = self.second.take_if(own);
         if let Some(wait) = &pending_second {
-            visitor.pin = visitor.pin.or(wait.visitor.pin);
+            visitor.typed |= wait.visitor.typed;
         }
         if self.admit_together(policy, &visitor, mode, now, answers) {
             return;
@@ -397,7 +409,7 @@ impl Desk {
         let circumstances = self.circumstances(&visitor, mode, false, now);
         match policy.judge(&visitor.subject, &circumstances, now) {
             Judgement::Granted { rule, first_person } => {
-                self.lockouts.granted(id);
+                self.proven(&visitor);
                 answers.push(visitor.granted(rule, first_person, false, now));
             }
             Judgement::Denied {
@@ -406,6 +418,9 @@ impl Desk {
                 needed,
             } => {
                 self.count(policy, id, reason, now.tick);
+                if reason == DenyReason::Lockout {
+                    self.keypad.turned_away(id, now.tick);
+                }
                 answers.push(visitor.denied(reason, rule, needed, now));
             }
             Judgement::Asked { challenge, rule } => {
@@ -428,7 +443,6 @@ impl Desk {
                                 challenge,
                                 timeout_ms: millis(timeout),
                             },
-                            duress: visitor.duress(),
                         });
                         now.tick + timeout
                     }
@@ -488,8 +502,8 @@ impl Desk {
                     self.second = Some(wait);
                     return false;
                 };
-                self.lockouts.granted(wait.visitor.id());
-                self.lockouts.granted(visitor.id());
+                self.proven(&wait.visitor);
+                self.proven(visitor);
                 answers.push(wait.visitor.granted(rule, first_person, true, now));
                 let visitor = visitor.clone();
                 answers.push(visitor.granted(second_rule, second_is_first, true, now));
@@ -525,8 +539,21 @@ impl Desk {
             mode,
             locked_out: self.lockouts.remaining(visitor.id(), now.tick),
             first_person_at: self.first_person_at,
-            pin_typed: visitor.pin.is_some(),
+            pin_typed: visitor.typed,
             accompanied,
+        }
+    }
+
+    /// Whoever is waited for has the keypad.
+    fn turn(&mut self, now: &Moment) {
+        let asked = self.pin.as_ref().map(|wait| wait.visitor.id());
+        self.keypad.turn_of(asked, now.tick);
+    }
+
+    /// Somebody is granted: a right PIN ends the count of wrong ones, a face alone does not.
+    fn proven(&mut self, visitor: &Visitor) {
+        if visitor.typed {
+            self.lockouts.forget(visitor.id());
         }
     }
 
@@ -602,7 +629,8 @@ mod tests {
 
     #[test]
     fn a_right_pin_completes_a_claim_and_a_duress_pin_does_so_silently() {
-        for (digits, forced) in [(PIN, false), (DURESS, true)] {
+        let mut shown = Vec::new();
+        for digits in [PIN, DURESS] {
             let mut visit = Visit::new();
             assert_eq!(visit.claim(&subject(1, &["typing"])), ["Pin person 1"]);
             assert_eq!(
@@ -612,7 +640,7 @@ mod tests {
             );
             let answers = visit.type_in(digits);
             assert_eq!(words(&answers), ["granted person 1"]);
-            assert_eq!(answers[0].duress(), forced);
+            shown.push(answers.clone());
             let Event::AccessGranted(granted) = answers[0].event() else {
                 panic!("no grant");
             };
@@ -624,6 +652,7 @@ mod tests {
                 "nobody is waited for"
             );
         }
+        assert_eq!(shown[0], shown[1]);
     }
 
     #[test]
@@ -682,10 +711,6 @@ mod tests {
         assert_eq!(visit.claim(&both), ["Pin person 1"]);
         let answers = visit.type_in(DURESS);
         assert_eq!(words(&answers), ["SecondPerson person 1"]);
-        assert!(
-            answers[0].duress(),
-            "the alarm does not wait for the second person"
-        );
         assert_eq!(visit.claim(&both), [""; 0], "the PIN is not forgotten");
         let together = visit.claim(&subject(2, &["vault"]));
         assert_eq!(together, ["granted person 1", "granted person 2"]);

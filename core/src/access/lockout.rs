@@ -1,16 +1,21 @@
-//! Who is locked out, after too many denials in a short time.
+//! Who is locked out, after too many wrong PINs.
 //!
-//! Flows in: denials and grants of a person, by monotonic time. Flows out: how long somebody is
+//! Flows in: denials and right PINs of a person, by monotonic time. Flows out: how long somebody is
 //! still locked out. Memory is bounded by [`PERSONS`] and by the number of denials that lock out.
 //!
-//! What counts is what somebody does who is not that person and tries again: every try could be the
-//! one that succeeds.
+//! Two limits. Many wrong PINs in a short time lock out for a short time: that ends by itself. Wrong
+//! PINs since the last right one are counted over all such times: from so many on, each locks out for
+//! [`CAPPED`], so that guessing goes on with one try a day, and the owner is not kept out for ever.
+//! What ends the count is a grant by a right PIN, or a new PIN ([`ends`]); a face alone proves no PIN.
+//!
+//! What counts is what only somebody does who guesses. A picture must lock nobody out: whoever has one
+//! could keep its owner out of the door for as long as they like.
 //!
 //! | reason | counts | why |
 //! |---|---|---|
-//! | spoof suspected, liveness unproven | yes | the next picture may be a better one |
-//! | PIN wrong | yes | guessing |
-//! | PIN missing | yes | a face without the PIN is what an impostor has who got past the camera |
+//! | PIN wrong | yes | guessing; asked for once a live face was proven |
+//! | PIN missing | no | standing there is no guess, and walking past the camera asks |
+//! | spoof suspected, liveness unproven | no | a picture gets no try that could succeed, and is an alarm |
 //! | suspended, validity, groups, schedule, holiday, lockdown, first or second person | no | the rules answer the same however often they are asked, and walking past the camera asks them |
 //! | anti-passback | no | who has just entered and lingers at the door is no impostor |
 //! | lockout | no | it would never end for somebody who waits at the door |
@@ -24,9 +29,16 @@ use jiff::SignedDuration;
 
 use super::settings::AccessConfig;
 use crate::clock::Tick;
-use crate::event::{DenyReason, PersonId};
+use crate::event::{DenyReason, Event, Method, PersonId};
 
-/// People remembered at a time; more than stand before a door within a window.
+/// How long each wrong PIN locks out once there were too many: a PIN of four digits that is not
+/// guessed first stands for years, and its owner waits for a day at most.
+pub const CAPPED: SignedDuration = SignedDuration::from_hours(24);
+/// How the record says that somebody has another PIN, or none: the beginning of a phrase of
+/// `admin.person_changed`.
+pub const NEW_PIN: &str = "PIN: ";
+
+/// People remembered at a time; more than mistype their PIN and never type it right.
 pub const PERSONS: usize = 1_000;
 
 /// A monotonic time that may lie before the start of the process, as history does.
@@ -44,11 +56,11 @@ pub(super) fn seconds(seconds: u32) -> SignedDuration {
 #[must_use]
 pub fn counts(reason: DenyReason) -> bool {
     match reason {
+        DenyReason::PinWrong => true,
         DenyReason::SpoofSuspected
         | DenyReason::LivenessUnproven
-        | DenyReason::PinWrong
-        | DenyReason::PinMissing => true,
-        DenyReason::Unknown
+        | DenyReason::PinMissing
+        | DenyReason::Unknown
         | DenyReason::LowQuality
         | DenyReason::Ambiguous
         | DenyReason::Suspended
@@ -68,6 +80,23 @@ pub fn counts(reason: DenyReason) -> bool {
     }
 }
 
+/// Whose count an event of the record ends: they were let in by a right PIN, or have another one.
+#[must_use]
+pub fn ends(event: &Event) -> Option<PersonId> {
+    match event {
+        Event::AccessGranted(granted) if granted.method == Method::FaceAndPin => {
+            Some(granted.person.id)
+        }
+        Event::PersonChanged { person, changes } => {
+            let mut changes = changes.iter();
+            changes
+                .any(|change| change.starts_with(NEW_PIN))
+                .then_some(person.id)
+        }
+        _ => None,
+    }
+}
+
 /// Everybody's counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lockouts {
@@ -76,13 +105,24 @@ pub struct Lockouts {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Count {
-    /// Counted denials, the oldest first.
+    /// Counted denials within the window, the oldest first.
     denials: VecDeque<Moving>,
+    /// Until when they are locked out for these.
     locked_until: Option<Moving>,
+    /// Wrong PINs since the last right one.
+    wrong: u32,
+    /// Until when they are locked out for those.
+    capped_until: Option<Moving>,
+}
+
+impl Count {
+    fn until(&self) -> Option<Moving> {
+        self.locked_until.max(self.capped_until)
+    }
 }
 
 impl Lockouts {
-    /// Somebody was denied; it counts if its reason does and they are not locked out.
+    /// Somebody was denied; it counts if its reason does.
     pub fn denied(
         &mut self,
         settings: &AccessConfig,
@@ -100,12 +140,18 @@ impl Lockouts {
         reason: DenyReason,
         now: Moving,
     ) {
-        if !counts(reason) || settings.lockout_after == 0 {
+        if !counts(reason) {
             return;
         }
-        self.make_room(settings, now);
+        self.make_room(person);
         let count = self.persons.entry(person).or_default();
-        if count.locked_until.is_some_and(|until| now < until) {
+        count.wrong = count.wrong.saturating_add(1);
+        let most = settings.lockout_after_wrong_pins;
+        if most > 0 && count.wrong >= most {
+            count.capped_until = Some(now.saturating_add(CAPPED));
+        }
+        let locked = count.locked_until.is_some_and(|until| now < until);
+        if settings.lockout_after == 0 || locked {
             return;
         }
         count.locked_until = None;
@@ -118,39 +164,42 @@ impl Lockouts {
         }
     }
 
-    /// Somebody was granted: they are who they are, and begin anew.
-    pub fn granted(&mut self, person: PersonId) {
+    /// Somebody typed their right PIN, or has a new one: they begin anew.
+    pub fn forget(&mut self, person: PersonId) {
         self.persons.remove(&person);
     }
 
     /// How long somebody is still locked out, if they are.
     #[must_use]
     pub fn remaining(&self, person: PersonId, now: Tick) -> Option<Duration> {
-        let until = self.persons.get(&person)?.locked_until?;
+        let until = self.persons.get(&person)?.until()?;
         let left = until.saturating_sub(moving(now));
         Duration::try_from(left).ok().filter(|left| !left.is_zero())
     }
 
-    /// Forgets whoever no longer matters and, when that is not enough, whoever matters least.
-    fn make_room(&mut self, settings: &AccessConfig, now: Moving) {
-        let window = seconds(settings.lockout_window_s);
-        self.persons.retain(|_, count| {
-            let recent = count.denials.back();
-            count.locked_until.is_some_and(|until| now < until)
-                || recent.is_some_and(|&at| now.saturating_sub(at) < window)
-        });
-        while self.persons.len() >= PERSONS {
-            let mut all = self.persons.iter();
-            let Some(first) = all.next() else { return };
-            let weight = |count: &Count| (count.locked_until, count.denials.back().copied());
-            let (least, _) = all.fold(first, |least, one| {
-                if weight(one.1) < weight(least.1) {
-                    one
-                } else {
-                    least
-                }
-            });
-            let least = *least;
+    /// Everybody of whom wrong PINs are counted.
+    pub fn counted(&self) -> impl Iterator<Item = PersonId> {
+        self.persons.keys().copied()
+    }
+
+    /// Everybody who is locked out for too many wrong PINs since the last right one.
+    pub fn capped(&self, now: Tick) -> impl Iterator<Item = PersonId> {
+        let now = moving(now);
+        let capped = move |count: &Count| count.capped_until.is_some_and(|until| now < until);
+        let persons = self.persons.iter();
+        persons
+            .filter(move |(_, count)| capped(count))
+            .map(|(person, _)| *person)
+    }
+
+    /// Forgets whoever matters least when there are too many for one more.
+    fn make_room(&mut self, person: PersonId) {
+        if self.persons.len() < PERSONS || self.persons.contains_key(&person) {
+            return;
+        }
+        let weight = |count: &Count| (count.until(), count.wrong, count.denials.back().copied());
+        let least = self.persons.iter().min_by_key(|(_, count)| weight(count));
+        if let Some(least) = least.map(|(person, _)| *person) {
             self.persons.remove(&least);
         }
     }
@@ -168,15 +217,54 @@ mod tests {
         PersonId(uuid::Uuid::from_u128(n))
     }
 
+    fn without_cap() -> AccessConfig {
+        AccessConfig {
+            lockout_after_wrong_pins: 0,
+            ..AccessConfig::default()
+        }
+    }
+
+    #[test]
+    fn from_the_tenth_on_since_the_last_right_one_each_locks_out_for_a_day() {
+        let settings = AccessConfig::default();
+        let (mut lockouts, somebody) = (Lockouts::default(), person(1));
+        let day = 24 * 3_600;
+        for n in 1..10 {
+            lockouts.denied(
+                &settings,
+                somebody,
+                DenyReason::PinWrong,
+                tick(n * 10 * day),
+            );
+            assert_eq!(lockouts.remaining(somebody, tick(n * 10 * day)), None);
+        }
+        for n in 10..15 {
+            let at = n * 10 * day;
+            lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(at));
+            let left = lockouts.remaining(somebody, tick(at + 1));
+            assert_eq!(left, Some(Duration::from_secs(day - 1)));
+            assert!(lockouts.capped(tick(at + day - 1)).eq([somebody]));
+            assert_eq!(lockouts.remaining(somebody, tick(at + day)), None);
+            assert_eq!(lockouts.capped(tick(at + day)).count(), 0);
+        }
+        lockouts.forget(somebody);
+        lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(200 * day));
+        assert_eq!(lockouts.remaining(somebody, tick(200 * day)), None);
+    }
+
     #[test]
     fn it_begins_with_the_nth_counted_denial_and_is_not_prolonged() {
-        let settings = AccessConfig::default();
+        let settings = without_cap();
         let (mut lockouts, somebody) = (Lockouts::default(), person(1));
         for n in 0..4 {
             lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(n * 10));
             assert_eq!(lockouts.remaining(somebody, tick(n * 10)), None);
         }
-        lockouts.denied(&settings, somebody, DenyReason::SpoofSuspected, tick(100));
+        for reason in [DenyReason::SpoofSuspected, DenyReason::PinMissing] {
+            lockouts.denied(&settings, somebody, reason, tick(100));
+            assert_eq!(lockouts.remaining(somebody, tick(100)), None, "no guess");
+        }
+        lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(100));
         let left = |lockouts: &Lockouts, at| lockouts.remaining(somebody, tick(at));
         assert_eq!(left(&lockouts, 100), Some(Duration::from_secs(300)));
         for n in 101..399 {
@@ -188,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn denials_far_apart_and_before_a_grant_do_not_add_up() {
-        let settings = AccessConfig::default();
+    fn denials_far_apart_and_before_a_right_pin_do_not_add_up() {
+        let settings = without_cap();
         let (mut lockouts, somebody) = (Lockouts::default(), person(1));
         for n in 0..20 {
             lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(n * 75));
@@ -198,7 +286,7 @@ mod tests {
         for n in 0..20 {
             lockouts.denied(&settings, somebody, DenyReason::PinWrong, tick(2_000 + n));
             if n % 4 == 3 {
-                lockouts.granted(somebody);
+                lockouts.forget(somebody);
             }
         }
         assert_eq!(lockouts.remaining(somebody, tick(2_019)), None);

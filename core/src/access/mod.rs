@@ -8,8 +8,10 @@
 //! | [`schedule`] | when a schedule is open, by the clock on the wall |
 //! | [`settings`] | how they are applied at this door |
 //! | [`policy`] | what the rules say of one person at one moment |
-//! | [`lockout`], [`denials`] | too many denials of one person, or at this door |
+//! | [`lockout`], [`denials`] | too many wrong PINs of one person, or denials at this door |
 //! | [`pin`] | hashes of PINs |
+//! | [`guessable`] | PINs that are guessed first |
+//! | [`keypad`] | whose digits they are |
 //! | [`face`] | denials that the face alone decides |
 //! | [`desk`], [`answer`] | who is being waited for, and what is answered |
 //! | [`explain`](mod@explain) | why, and when next |
@@ -19,6 +21,8 @@ pub mod denials;
 pub mod desk;
 pub mod explain;
 pub mod face;
+pub mod guessable;
+pub mod keypad;
 pub mod lockout;
 pub mod pin;
 pub mod policy;

@@ -35,12 +35,15 @@ pub struct AccessConfig {
     pub time_zone: Option<String>,
     /// What becomes of rules of the calendar without a trusted clock.
     pub without_clock: WithoutClock,
-    /// Denials of one person that lock them out; 0 for never.
+    /// Wrong PINs of one person that lock them out; 0 for never.
     pub lockout_after: u32,
     /// Time within which they count, in seconds.
     pub lockout_window_s: u32,
     /// How long somebody is locked out, in seconds.
     pub lockout_s: u32,
+    /// Wrong PINs of one person since their last right one, from which on each locks them out for a day;
+    /// 0 for never.
+    pub lockout_after_wrong_pins: u32,
     /// Whether and how somebody inside is kept from entering again.
     pub anti_passback: AntiPassback,
     /// For `timed`: the time, in seconds.
@@ -76,6 +79,7 @@ impl Default for AccessConfig {
             lockout_after: 5,
             lockout_window_s: 300,
             lockout_s: 300,
+            lockout_after_wrong_pins: 10,
             anti_passback: AntiPassback::Off,
             anti_passback_s: 60,
             area: None,

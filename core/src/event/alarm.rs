@@ -54,6 +54,8 @@ pub enum Alarm {
     Certificate,
     /// Another client took this door's place at the broker, or seems to.
     SessionTaken,
+    /// Somebody typed too many wrong PINs since their last right one, and is locked out.
+    WrongPins,
     /// The broker cannot do what MQTT promises: messages that should arrive once may arrive twice.
     Broker,
 }
@@ -97,6 +99,7 @@ impl Alarm {
                 | Alarm::ForcedOpen
                 | Alarm::Duress
                 | Alarm::SessionTaken
+                | Alarm::WrongPins
         )
     }
 
@@ -121,7 +124,8 @@ impl Alarm {
             | Alarm::HeldOpen
             | Alarm::RexStuck
             | Alarm::RelayFault
-            | Alarm::SessionTaken => Severity::Major,
+            | Alarm::SessionTaken
+            | Alarm::WrongPins => Severity::Major,
             Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
                 Severity::Critical
             }

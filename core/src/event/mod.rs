@@ -391,6 +391,9 @@ pub enum Event {
         severity: Severity,
         /// Cause, in words for an operator.
         detail: String,
+        /// Whom it is about, when it is about somebody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<PersonRef>,
     },
     /// A condition ended.
     #[serde(rename = "alarm.cleared")]
@@ -532,7 +535,8 @@ impl Event {
             | Event::PersonChanged { person, .. } => Some(person),
             Event::AccessDenied(Denied { person, .. })
             | Event::DoorReleased { person, .. }
-            | Event::ReleaseWithdrawn { person, .. } => person.as_ref(),
+            | Event::ReleaseWithdrawn { person, .. }
+            | Event::AlarmRaised { person, .. } => person.as_ref(),
             Event::DoorSecured { .. }
             | Event::DoorOpened
             | Event::DoorClosed { .. }
@@ -549,7 +553,6 @@ impl Event {
             | Event::DeliveryQosSet { .. }
             | Event::RecordPruned { .. }
             | Event::RecordRestored { .. }
-            | Event::AlarmRaised { .. }
             | Event::AlarmCleared { .. }
             | Event::AlarmAcknowledged { .. } => None,
         }

@@ -3,11 +3,15 @@
 //! All of it stands in the store, written by the command line in another process, and comes in as
 //! facts. Never writes a rule.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Author, Change, Done, EntryId, Facts, Guard, ModeOrder, Outcome, Passed};
-use crate::access::rules::Presence;
-use crate::clock::{Moment, Tick};
+use crate::access::rules::{Presence, Subject};
+use crate::clock::{Moment, Tick, Timestamp};
+use crate::conditions::Source;
 use crate::door::{Choice, Input};
-use crate::event::Alarm;
+use crate::event::{Alarm, Mode, PersonId};
 
 impl Guard {
     /// Whether the facts know everything that was committed here.
@@ -48,6 +52,7 @@ impl Guard {
         self.applied = Some((facts.revision, read_at));
         if known != Some(facts.revision) {
             self.policy.rules = (*facts.rules).clone();
+            self.new_pins(facts, known.is_some());
             if known.is_some() {
                 tracing::info!("the rules were changed");
             }
@@ -58,12 +63,14 @@ impl Guard {
                 Some(_) => self.order,
                 None => facts.order,
             };
-            self.govern(order, now);
+            match known {
+                None => self.take_up(order, now),
+                // What stands there since the start goes on being doubted.
+                Some(_) if order.is_some() && order == self.doubted => {}
+                Some(_) => self.govern(order, now),
+            }
             for (alarm, noted) in facts.acknowledged.iter() {
-                // Not of one that has been raised since.
-                if self.duress_at.is_none_or(|raised| *noted >= raised) {
-                    self.acknowledged(*alarm, now);
-                }
+                self.acknowledged(*alarm, *noted, now);
             }
             self.follow_schedule(now);
         }
@@ -73,26 +80,65 @@ impl Guard {
         }
     }
 
+    /// Whoever has another PIN begins anew; at the start the record says so.
+    fn new_pins(&mut self, facts: &Facts, compare: bool) {
+        let before = std::mem::replace(&mut self.people, Arc::clone(&facts.people));
+        let pin = |people: &BTreeMap<PersonId, Subject>, person| {
+            let pins = people.get(&person)?.pin.as_ref()?;
+            Some(pins.pin.clone())
+        };
+        let counted: Vec<_> = self.desk.counted().collect();
+        for person in counted {
+            if compare && pin(&before, person) != pin(&facts.people, person) {
+                self.desk.new_pin(person);
+            }
+        }
+    }
+
     /// An operator ordered a mode, or none.
     pub(super) fn govern(&mut self, order: Option<ModeOrder>, now: &Moment) {
-        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
-        self.order = order;
-        let choice = order.map(|(mode, until)| Choice {
-            mode,
-            lasts: until.map(|until| {
-                let left = until.duration_since(now.wall);
-                left.try_into().unwrap_or_default()
-            }),
-            until,
+        let order = standing(order, now.wall);
+        (self.order, self.doubted) = (order, None);
+        self.step(
+            Input::Operator(order.map(|order| choice(order, now.wall))),
+            now,
+        );
+    }
+
+    /// What stands in the store at the start. A clock that is not trusted may be hours behind after a
+    /// power cut: an order that opens may be over by then, and is left until the time is known. One
+    /// that does not open stays, unless the record has what happened after its end.
+    fn take_up(&mut self, order: Option<ModeOrder>, now: &Moment) {
+        if now.clock_trusted || order.is_none() {
+            return self.govern(order, now);
+        }
+        let known = self.newest.unwrap_or(now.wall);
+        let safe = order.filter(|(mode, _)| match mode {
+            Mode::Unlocked => false,
+            Mode::Lockdown | Mode::Normal => true,
         });
+        if safe.is_none() {
+            tracing::warn!(
+                ?order,
+                "a mode that opens is not taken up: the clock is not synchronised"
+            );
+        }
+        (self.order, self.doubted) = (order, order);
+        let choice = standing(safe, known).map(|order| choice(order, known));
         self.step(Input::Operator(choice), now);
+    }
+
+    /// Judges what was doubted at the start, once the time is known.
+    pub(super) fn settle_doubt(&mut self, now: &Moment) {
+        if now.clock_trusted && self.doubted.is_some() {
+            self.govern(self.doubted, now);
+        }
     }
 
     /// An order is on the disk after it was refused for being too late: the one before it goes on
     /// governing, and is put back.
     pub(super) fn take_back(&mut self, late: Option<ModeOrder>, now: &Moment) {
-        let order = self.order;
-        let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
+        let order = standing(self.order, now.wall);
         if late == order {
             return;
         }
@@ -106,9 +152,15 @@ impl Guard {
         self.record.keep(entry, None, now.tick);
     }
 
-    /// Somebody took note of an alarm.
-    pub(super) fn acknowledged(&mut self, alarm: Alarm, now: &Moment) {
-        if let Some(event) = self.conditions.acknowledged(alarm) {
+    /// Somebody took note of an alarm then; not of what was told of after that.
+    pub(super) fn acknowledged(&mut self, alarm: Alarm, noted: Timestamp, now: &Moment) {
+        let since: Vec<Source> = self
+            .forced
+            .iter()
+            .filter(|(_, told)| **told > noted)
+            .map(|(person, _)| Source::Person(*person))
+            .collect();
+        if let Some(event) = self.conditions.acknowledged(alarm, &since) {
             self.keep(Author::Door, vec![event], now);
         }
     }
@@ -131,6 +183,21 @@ impl Guard {
                 }
             }
         }
+    }
+}
+
+/// An order whose end has not come.
+fn standing(order: Option<ModeOrder>, at: Timestamp) -> Option<ModeOrder> {
+    order.filter(|(_, until)| until.is_none_or(|until| until > at))
+}
+
+/// An order as the door takes it.
+fn choice((mode, until): ModeOrder, at: Timestamp) -> Choice {
+    let left = |until: Timestamp| until.duration_since(at).try_into().unwrap_or_default();
+    Choice {
+        mode,
+        lasts: until.map(left),
+        until,
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Ordered {
     /// The author of what it leads to.
     pub(super) author: Author,
     pub(super) spent: Option<Spent>,
+    /// When it began to be carried out.
+    pub(super) at: Timestamp,
     /// Where its answer goes.
     pub(super) incoming: Incoming,
     /// What is on the record of it.
@@ -161,6 +163,7 @@ impl Guard {
                     operator,
                     command,
                     spent: Some(spent),
+                    at: now.wall,
                     incoming: incoming.clone(),
                     recorded: Vec::new(),
                     asked: Vec::new(),
@@ -220,6 +223,7 @@ impl Guard {
                         Plain::Passage => Command::Unlock {},
                     },
                     spent: None,
+                    at: now.wall,
                     incoming: incoming.clone(),
                     recorded: Vec::new(),
                     asked: Vec::new(),
@@ -288,7 +292,7 @@ impl Guard {
             Command::Acknowledge { alarm, .. } => {
                 self.facts_after = Some(now.tick);
                 self.deeds.push(Deed::Read);
-                self.acknowledged(*alarm, now);
+                self.acknowledged(*alarm, ordered.at, now);
                 remark = (!changed).then(|| format!("{} was acknowledged already", alarm.as_str()));
             }
             Command::Locate { .. } => {

@@ -6,13 +6,13 @@
 use uuid::Uuid;
 
 use super::entry::{Batch, Done};
-use crate::access::pin::{Digits, Pin};
-use crate::access::rules::PinHashes;
+use crate::access::keypad::{Compared, Comparison};
+use crate::access::pin::{Digits, Typed};
 use crate::clock::Tick;
 use crate::command::Incoming;
 use crate::conditions::Source;
 use crate::event::wire::Lock;
-use crate::event::{Alarm, Class, Contact, PersonId};
+use crate::event::{Alarm, Class, Contact};
 use crate::gallery::Member;
 use crate::indication::Indication;
 use crate::presentation::Claim;
@@ -35,14 +35,9 @@ pub enum Input {
         member: Option<Member>,
     },
     /// Somebody typed a PIN.
-    Pin(Digits),
-    /// Digits were compared with somebody's PINs.
-    Verified {
-        /// Whose.
-        person: PersonId,
-        /// Which of them it is.
-        pin: Pin,
-    },
+    Pin(Typed),
+    /// Digits were compared with the PINs that they may be.
+    Verified(Compared),
     /// The door leaf moved, or was seen for the first time.
     Contact(Contact),
     /// The exit button was pressed or let go.
@@ -125,14 +120,12 @@ pub enum Deed {
     Commit(Batch),
     /// Read the store at once: something there has changed.
     Read,
-    /// Compare digits with somebody's PINs, and say which they are: it takes too long for the guard.
+    /// Compare digits with the PINs that they may be: it takes too long for the guard.
     Verify {
-        /// Whose.
-        person: PersonId,
         /// What was typed.
         digits: Digits,
         /// With what.
-        hashes: PinHashes,
+        comparison: Comparison,
     },
     /// Show something at the door.
     Show(Indication),

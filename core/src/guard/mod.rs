@@ -40,6 +40,7 @@ mod visitors;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use commands::CommandSettings;
@@ -53,12 +54,12 @@ pub use timers::{Timer, Timers};
 
 use crate::access::rules::{Presence, Subject};
 use crate::access::{Desk, Policy};
-use crate::clock::{ClockWatch, Moment, Tick};
+use crate::clock::{ClockWatch, Moment, Tick, Timestamp};
 use crate::command::gate::Spent;
 use crate::conditions::{Conditions, Source};
 use crate::door::{self, Door};
 use crate::event::wire::DoorSummary;
-use crate::event::{Alarm, Event, PersonId, Recorded, SecureCause};
+use crate::event::{Alarm, DenyReason, Event, PersonId, PersonRef, Recorded, SecureCause};
 use crate::indication::Indication;
 use commands::Commands;
 use passage::Then;
@@ -109,12 +110,26 @@ pub struct GuardSettings {
 pub struct Left {
     /// Alarms that stood.
     pub alarms: Vec<Alarm>,
-    /// What was recorded within the policy's memory.
+    /// What was recorded within the policy's memory, and wrong PINs since each person's last right one.
     pub history: Vec<Recorded>,
     /// Commands that are spent.
-    pub spent: Vec<(Spent, Option<crate::clock::Timestamp>)>,
+    pub spent: Vec<(Spent, Option<Timestamp>)>,
     /// Whether the relay may have been released when it ended.
     pub released: bool,
+    /// When the newest event on the record happened.
+    pub newest: Option<Timestamp>,
+}
+
+impl Left {
+    /// The least that it can be now: a power cut puts back a clock that nobody has synchronised since,
+    /// and what is on the record happened before the start all the same.
+    #[must_use]
+    pub fn at_least(newest: Option<Timestamp>, now: &Moment) -> Timestamp {
+        match newest {
+            Some(newest) if !now.clock_trusted => newest.max(now.wall),
+            _ => now.wall,
+        }
+    }
 }
 
 /// Where somebody is by what happened here, which the facts may not know yet.
@@ -142,10 +157,16 @@ pub struct Guard {
     applied: Option<(i64, Tick)>,
     /// Facts that were read before this do not know what was committed since.
     facts_after: Option<Tick>,
+    /// The people of these.
+    people: Arc<BTreeMap<PersonId, Subject>>,
     /// The newest revision of the facts, and when it was read first.
     revised: Option<(i64, Tick)>,
     /// The order that governs, as it was read or committed last.
     order: Option<ModeOrder>,
+    /// The order that stood at the start, as long as the clock cannot tell whether it is over.
+    doubted: Option<ModeOrder>,
+    /// When the newest event of the last run happened.
+    newest: Option<Timestamp>,
     /// An order that is on the disk and does not govern: it came there too late.
     disowned: Option<Option<ModeOrder>>,
     /// Where people are by what happened here, until the facts know it too.
@@ -158,8 +179,12 @@ pub struct Guard {
     entering: Vec<Subject>,
     /// Until when the relay was told to be released.
     released_until: Option<Tick>,
-    /// When the duress alarm that stands was raised.
-    duress_at: Option<crate::clock::Timestamp>,
+    /// When each duress that stands was told of, by whose it is.
+    forced: BTreeMap<PersonId, Timestamp>,
+    /// How many comparisons of digits are under way.
+    comparing: u32,
+    /// The newest denial that counts as one of many.
+    denied_last: Option<(DenyReason, Option<PersonRef>)>,
     /// The summary that was published last, without its time.
     told: Option<DoorSummary>,
     shown: Option<Indication>,
@@ -182,7 +207,11 @@ impl Guard {
         let mut conditions = Conditions::default();
         conditions.restore(left.alarms, now.tick);
         let mut desk = Desk::new();
-        desk.restore(&policy, left.history.iter(), now);
+        let wall = Left::at_least(left.newest, now);
+        desk.restore(&policy, left.history.iter(), &Moment { wall, ..*now });
+        for person in desk.capped(now) {
+            conditions.confirm(Alarm::WrongPins, Source::Person(person));
+        }
         let mut guard = Self {
             record: Record::new(settings.patience),
             commands: settings
@@ -199,15 +228,20 @@ impl Guard {
             deeds: Vec::new(),
             applied: None,
             facts_after: None,
+            people: Arc::default(),
             revised: None,
             order: None,
+            doubted: None,
+            newest: left.newest,
             disowned: None,
             presences: BTreeMap::new(),
             reconsidered: Vec::new(),
             engaged: None,
             entering: Vec::new(),
             released_until: None,
-            duress_at: None,
+            forced: BTreeMap::new(),
+            comparing: 0,
+            denied_last: None,
             told: None,
             shown: None,
             asked: None,
@@ -238,8 +272,8 @@ impl Guard {
             _ if self.stopped => {}
             Input::Claim { claim, member } => self.claim(&claim, member.as_ref(), facts, now),
             Input::Challenge { member } => self.challenge(member, now),
-            Input::Pin(digits) => self.typed(digits, facts, now),
-            Input::Verified { person, pin } => self.verified(person, pin, facts, now),
+            Input::Pin(typed) => self.typed(typed, facts, now),
+            Input::Verified(compared) => self.verified(compared, facts, now),
             Input::Contact(contact) => self.step(door::Input::Contact(contact), now),
             Input::Rex { pressed } => self.step(door::Input::Rex { pressed }, now),
             Input::Alarm {
@@ -314,9 +348,11 @@ impl Guard {
                 None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
             }
             self.refusals_due(now);
+            self.settle_doubt(now);
             self.follow_schedule(now);
         }
         self.desk_alarm(now);
+        self.wrong_pins(facts, now);
         for event in self.conditions.tick(now.tick) {
             tracing::info!(kind = event.kind(), ?event, "alarm cleared");
             self.keep(Author::Door, vec![event], now);
@@ -400,11 +436,35 @@ impl Guard {
         }
     }
 
+    /// Of somebody: for each of them by itself.
+    fn raise_for(
+        &mut self,
+        alarm: Alarm,
+        person: &PersonRef,
+        over: Option<Tick>,
+        detail: String,
+        now: &Moment,
+    ) {
+        if let Some(event) = self.conditions.raise_for(alarm, person, over, detail) {
+            self.raised(event, now);
+        }
+    }
+
     fn raised(&mut self, event: Event, now: &Moment) {
-        if let Event::AlarmRaised { alarm, detail, .. } = &event
+        if let Event::AlarmRaised {
+            alarm,
+            detail,
+            person,
+            ..
+        } = &event
             && !alarm.is_silent()
         {
-            tracing::warn!(alarm = alarm.as_str(), detail, "alarm raised");
+            let alarm = alarm.as_str();
+            match person {
+                // The text has their name, which is no business of the log.
+                Some(person) => tracing::warn!(alarm, person = %person.id, "alarm raised"),
+                None => tracing::warn!(alarm, detail, "alarm raised"),
+            }
         }
         self.keep(Author::Door, vec![event], now);
     }

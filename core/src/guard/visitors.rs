@@ -4,13 +4,15 @@
 //! a grant names the revision that it stands on, and is judged anew when another one is in force by
 //! the time it is recorded.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::passage::{Admission, Then};
 use super::{Author, Deed, Facts, Guard, WithoutRecord};
-use crate::access::pin::{Digits, Pin};
+use crate::access::keypad::{Compared, Comparison};
+use crate::access::pin::Typed;
 use crate::access::rules::Subject;
-use crate::access::{Answer, Evidence, Judgement, face};
+use crate::access::{Answer, Evidence, Judgement, denials, face};
 use crate::clock::{Moment, Tick};
 use crate::conditions::Source;
 use crate::event::{
@@ -23,6 +25,8 @@ use crate::presentation::{Claim, Identity};
 
 /// An attack that is not repeated for so long is over.
 const ATTACK_OVER: Duration = Duration::from_secs(60);
+/// Comparisons of digits that are under way at most; nobody types faster.
+const COMPARISONS: u32 = 8;
 
 impl Guard {
     /// Whether it is known who may enter: not, when nobody could read the store lately.
@@ -84,14 +88,12 @@ impl Guard {
         }
         if let Identity::Spoof { cue, .. } = claim.identity {
             let cue = cue.as_str();
-            let detail = format!("a picture of an enrolled person was shown: {cue}");
-            let over = now.tick + ATTACK_OVER;
+            let over = Some(now.tick + ATTACK_OVER);
             let alarm = Alarm::SpoofSuspected;
-            let raised = self
-                .conditions
-                .raise_until(alarm, Source::Visitor, over, detail);
-            if let Some(event) = raised {
-                self.raised(event, now);
+            // Erased between the comparison and now: nobody is left to be named.
+            if let Some(Member { person, .. }) = member {
+                let detail = format!("a picture of {} was shown: {cue}", person.name);
+                self.raise_for(alarm, person, over, detail, now);
             }
         }
     }
@@ -109,23 +111,46 @@ impl Guard {
         self.deny(face::denied(claim, person, reason, now.tick), now);
     }
 
-    /// Digits were typed: they are compared elsewhere, for whoever is asked for them.
-    pub(super) fn typed(&mut self, digits: Digits, facts: &Facts, now: &Moment) {
+    /// Digits were typed: they are compared elsewhere, with the PINs of whoever was shown at the first
+    /// one, and with the duress PINs of those who were there.
+    pub(super) fn typed(&mut self, typed: Typed, facts: &Facts, now: &Moment) {
         self.refresh(facts, now);
-        if let Some((person, hashes)) = self.desk.awaits_pin() {
-            self.deeds.push(Deed::Verify {
-                person,
-                digits,
-                hashes,
-            });
+        let pins = |person: PersonId| {
+            let subject = facts.people.get(&person)?;
+            Some((subject.person.clone(), subject.pin.clone()?))
+        };
+        let Typed { digits, began } = typed;
+        let owner = self.desk.keypad().owner(began);
+        let others = self.desk.keypad().others(owner, began).into_iter();
+        let comparison = Comparison {
+            owner: owner.and_then(pins),
+            others: others
+                .filter_map(pins)
+                .filter(|(_, pins)| pins.duress.is_some())
+                .collect(),
+        };
+        if comparison.is_empty() {
+            return;
         }
+        if self.comparing >= COMPARISONS {
+            tracing::warn!("digits come faster than they can be compared: some are ignored");
+            return;
+        }
+        self.comparing += 1;
+        self.deeds.push(Deed::Verify { digits, comparison });
     }
 
-    pub(super) fn verified(&mut self, person: PersonId, pin: Pin, facts: &Facts, now: &Moment) {
+    pub(super) fn verified(&mut self, compared: Compared, facts: &Facts, now: &Moment) {
+        self.comparing = self.comparing.saturating_sub(1);
         self.refresh(facts, now);
-        let mode = self.door.mode();
-        let answers = self.desk.pin(&self.policy, person, pin, mode, now);
-        self.answer(answers, facts, now);
+        if let Some(person) = &compared.forced {
+            self.duress(person, now);
+        }
+        if let Some((person, pin)) = compared.owner {
+            let mode = self.door.mode();
+            let answers = self.desk.pin(&self.policy, person, pin, mode, now);
+            self.answer(answers, facts, now);
+        }
     }
 
     /// How those who are waited for stand now: whatever completes the wait is judged by that.
@@ -149,11 +174,7 @@ impl Guard {
                     subject,
                     first_person,
                     accompanied,
-                    duress,
                 } => {
-                    if duress {
-                        self.duress(&granted.person, now);
-                    }
                     if self.knows(facts, now) {
                         let admission = Admission {
                             subject,
@@ -171,32 +192,17 @@ impl Guard {
                         self.deny(granted.denied(reason), now);
                     }
                 }
-                Answer::Denied { denied, duress } => {
-                    if duress && let Some(person) = &denied.person {
-                        self.duress(&person.clone(), now);
-                    }
-                    self.deny(denied, now);
-                }
-                Answer::Asked { challenged, duress } => {
-                    if duress {
-                        self.duress(&challenged.person, now);
-                    }
-                    self.ask(challenged, now);
-                }
+                Answer::Denied { denied } => self.deny(denied, now),
+                Answer::Asked { challenged } => self.ask(challenged, now),
             }
         }
     }
 
-    /// Nothing at the door may show it.
+    /// Somebody calls for help. Nothing at the door may show it.
     fn duress(&mut self, person: &PersonRef, now: &Moment) {
         let detail = format!("the duress PIN of {} was typed", person.name);
-        if let Some(event) = self
-            .conditions
-            .raise(Alarm::Duress, Source::Visitor, detail)
-        {
-            self.duress_at = Some(now.wall);
-            self.raised(event, now);
-        }
+        self.forced.insert(person.id, now.wall);
+        self.raise_for(Alarm::Duress, person, None, detail, now);
     }
 
     pub(super) fn challenge(&mut self, member: Option<Member>, now: &Moment) {
@@ -229,6 +235,9 @@ impl Guard {
     }
 
     pub(super) fn deny(&mut self, denied: Denied, now: &Moment) {
+        if denials::counts(denied.reason) {
+            self.denied_last = Some((denied.reason, denied.person.clone()));
+        }
         tracing::info!(
             reason = denied.reason.as_str(),
             rule = denied.rule.as_ref().map(tracing::field::display),
@@ -249,10 +258,44 @@ impl Guard {
     pub(super) fn desk_alarm(&mut self, now: &Moment) {
         let alarm = Alarm::RepeatedDenied;
         if self.desk.repeated_denials(now) {
-            let detail = "many denials in a short time".to_owned();
-            self.raise(alarm, Source::Visitor, detail, now);
+            let (reason, person) = match &self.denied_last {
+                Some((reason, person)) => (reason.as_str(), person.clone()),
+                None => ("before the start", None),
+            };
+            let name = person
+                .as_ref()
+                .map_or("nobody known", |person| &person.name);
+            let detail = format!("many denials in a short time; the last one of {name}: {reason}");
+            let raised = self.conditions.raise(alarm, Source::Visitor, detail);
+            if let Some(mut event) = raised {
+                if let Event::AlarmRaised { person: whom, .. } = &mut event {
+                    *whom = person;
+                }
+                self.raised(event, now);
+            }
         } else {
             self.conditions.clear(alarm, Source::Visitor, now.tick);
+        }
+    }
+
+    /// Raises or clears the alarm about wrong PINs, for each person.
+    pub(super) fn wrong_pins(&mut self, facts: &Facts, now: &Moment) {
+        let alarm = Alarm::WrongPins;
+        let capped: BTreeSet<_> = self.desk.capped(now).collect();
+        let told: BTreeSet<_> = self.conditions.persons(alarm).collect();
+        for over in told.difference(&capped) {
+            self.conditions
+                .clear(alarm, Source::Person(*over), now.tick);
+        }
+        for person in capped.difference(&told) {
+            if let Some(subject) = facts.people.get(person) {
+                let person = &subject.person;
+                let detail = format!(
+                    "too many wrong PINs of {} since the last right one: locked out for a day after each, until they type it right or have a new one (doorward people set --pin)",
+                    person.name
+                );
+                self.raise_for(alarm, person, None, detail, now);
+            }
         }
     }
 

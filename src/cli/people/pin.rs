@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, anyhow, ensure};
-use doorward::access::pin::{Pin, Salt, hash_pin};
+use doorward::access::guessable;
+use doorward::access::pin::{PinError, Salt, hash_pin, is_near};
 use doorward::access::rules::PinHashes;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -13,7 +14,7 @@ pub(super) struct Asked {
     pub(super) duress: Option<String>,
 }
 
-/// Asks for a PIN, a duress PIN, or both; they must differ, also from what is `held`.
+/// Asks for a PIN, a duress PIN, or both; they must differ in two digits, also from what is `held`.
 pub(super) fn ask(pin: bool, duress: bool, held: Option<&PinHashes>) -> anyhow::Result<Asked> {
     ensure!(
         pin || held.is_some(),
@@ -21,18 +22,23 @@ pub(super) fn ask(pin: bool, duress: bool, held: Option<&PinHashes>) -> anyhow::
     );
     let new_pin = pin.then(|| digits("PIN")).transpose()?;
     let new_duress = duress.then(|| digits("duress PIN")).transpose()?;
-    let is_same = match (&new_pin, &new_duress) {
-        (Some(pin), Some(duress)) => pin == duress,
-        (Some(pin), None) => held.is_some_and(|held| held.verify(pin) == Pin::Duress),
-        (None, Some(duress)) => held.is_some_and(|held| held.verify(duress) == Pin::Right),
+    let hash = |digits: &Option<String>| digits.as_deref().map(hash).transpose();
+    // Hashed first: what is no PIN at all is refused as such.
+    let asked = Asked {
+        pin: hash(&new_pin)?,
+        duress: hash(&new_duress)?,
+    };
+    let held_duress = held.and_then(|held| held.duress.as_deref());
+    let near = match (&new_pin, &new_duress) {
+        (Some(pin), Some(duress)) => guessable::places(pin, duress) < 2,
+        (Some(pin), None) => held_duress.is_some_and(|held| is_near(held, pin)),
+        (None, Some(duress)) => held.is_some_and(|held| is_near(&held.pin, duress)),
         (None, None) => false,
     };
-    ensure!(!is_same, "the PIN and the duress PIN must differ");
-    let hash = |digits: Option<String>| digits.as_deref().map(hash).transpose();
-    Ok(Asked {
-        pin: hash(new_pin)?,
-        duress: hash(new_duress)?,
-    })
+    if near {
+        return Err(PinError::NearPin.into());
+    }
+    Ok(asked)
 }
 
 /// Reads one PIN: twice without echo from a terminal, else one line of standard input.

@@ -23,9 +23,10 @@ Examples:
 
 /// Say to which groups somebody belongs, from when until when they may enter, and their PIN.
 ///
-/// What is not said stays as it is. A PIN has 4 to 12 digits; it is asked for twice, or read from
-/// standard input, one a line, and only a hash of it is kept. A duress PIN works like the other one
-/// and raises a silent alarm too.
+/// What is not said stays as it is. A PIN has 4 to 12 digits and is none of those that are guessed
+/// first; it is asked for twice, or read from standard input, one a line, and only a hash of it is kept.
+/// A new PIN ends a lockout. A duress PIN works like the other one and raises a silent alarm too; it
+/// differs from the other one in two digits at least.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

@@ -1,13 +1,14 @@
 //! From keys to a PIN. Pure.
 //!
-//! Digits leave here as [`Digits`] only, which wipe their memory and do not print themselves.
+//! Digits leave here as [`Typed`] only, which wipe their memory, do not print themselves, and say when
+//! the first of them was pressed.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::Key;
-use crate::access::pin::Digits;
+use crate::access::pin::{Digits, Typed};
 use crate::clock::Tick;
 
 /// Digits of the longest PIN; a longer one is no PIN at all, not its beginning.
@@ -22,6 +23,7 @@ pub struct PinEntry {
     /// Has room for the longest PIN from the start: growing would leave copies behind.
     digits: Zeroizing<String>,
     too_long: bool,
+    began: Tick,
     last: Tick,
 }
 
@@ -30,6 +32,7 @@ impl Default for PinEntry {
         Self {
             digits: room(),
             too_long: false,
+            began: Tick::default(),
             last: Tick::default(),
         }
     }
@@ -37,9 +40,12 @@ impl Default for PinEntry {
 
 impl PinEntry {
     /// Takes a key; Enter gives the PIN, if there is one.
-    pub fn press(&mut self, key: Key, now: Tick) -> Option<Digits> {
+    pub fn press(&mut self, key: Key, now: Tick) -> Option<Typed> {
         self.tick(now);
         self.last = now;
+        if self.digits.is_empty() {
+            self.began = now;
+        }
         match key {
             Key::Digit(digit @ 0..=9) if self.digits.len() < LONGEST_PIN => {
                 self.digits.push(char::from(b'0' + digit));
@@ -48,9 +54,10 @@ impl PinEntry {
             Key::Clear => self.clear(),
             Key::Enter => {
                 let refused = self.too_long || self.digits.is_empty();
-                let digits = std::mem::replace(&mut self.digits, room());
+                let digits = Digits::new(std::mem::replace(&mut self.digits, room()));
+                let began = self.began;
                 self.clear();
-                return (!refused).then_some(Digits::new(digits));
+                return (!refused).then_some(Typed { digits, began });
             }
         }
         None
@@ -101,7 +108,7 @@ mod tests {
             if let Some(key) = key(letter as u8)
                 && let Some(pin) = entry.press(key, at(now))
             {
-                pins.push(pin.as_str().to_owned());
+                pins.push(pin.digits.as_str().to_owned());
             }
         }
         pins
@@ -128,7 +135,30 @@ mod tests {
         entry.press(Key::Digit(7), at(0));
         let shown = format!("{entry:?}");
         let pin = entry.press(Key::Enter, at(0)).unwrap();
-        assert_eq!(format!("{shown} {pin:?}"), "PinEntry(*) Digits(*)");
+        assert_eq!(format!("{shown} {:?}", pin.digits), "PinEntry(*) Digits(*)");
+        assert!(!format!("{pin:?}").contains('7'));
+    }
+
+    #[test]
+    fn digits_begin_with_the_first_of_them_that_counts() {
+        let mut entry = PinEntry::default();
+        for (key, ms) in [
+            (Key::Digit(1), 100),
+            (Key::Clear, 200),
+            (Key::Digit(2), 300),
+        ] {
+            assert_eq!(entry.press(key, at(ms)), None);
+        }
+        entry.press(Key::Digit(3), at(9_000));
+        let typed = entry.press(Key::Enter, at(9_500)).unwrap();
+        assert_eq!((typed.digits.as_str(), typed.began), ("23", at(300)));
+        entry.press(Key::Digit(4), at(10_000));
+        // Forgotten in the silence.
+        entry.press(Key::Digit(5), at(20_000));
+        let typed = entry.press(Key::Enter, at(20_100)).unwrap();
+        assert_eq!((typed.digits.as_str(), typed.began), ("5", at(20_000)));
+        let longest = u32::try_from(LONGEST_PIN).unwrap();
+        assert!(SILENCE * longest <= crate::access::keypad::TYPING);
     }
 
     proptest! {

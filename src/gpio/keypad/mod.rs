@@ -17,7 +17,7 @@ use crate::config::{KeypadConfig, KeypadDriver};
 
 pub use entry::{LONGEST_PIN, PinEntry, SILENCE};
 
-use crate::access::pin::Digits;
+use crate::access::pin::Typed;
 
 /// One key that was pressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn watch_keypad(
     keypad: &mut dyn Keypad,
     clock: &dyn Clock,
     stop: &AtomicBool,
-    mut on_pin: impl FnMut(Digits),
+    mut on_pin: impl FnMut(Typed),
     mut on_fault: impl FnMut(&GpioError),
 ) {
     let mut entry = PinEntry::default();
@@ -119,7 +119,7 @@ mod tests {
             &mut keypad,
             &SystemClock::new(),
             &stop,
-            |pin| pins.push(pin.as_str().to_owned()),
+            |pin| pins.push(pin.digits.as_str().to_owned()),
             |_| faults += 1,
         );
         assert_eq!((pins, faults), (vec!["1234".to_owned(), "34".into()], 1));

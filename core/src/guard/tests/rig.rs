@@ -7,14 +7,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::access::Policy;
-use crate::access::fixtures::{moment, policy, subject};
+use crate::access::fixtures::{at, moment, policy, subject};
+use crate::access::pin::{Digits, Typed};
 use crate::access::rules::{Group, Presence, Subject};
 use crate::clock::{Moment, Tick};
 use crate::command::token::{Claims, sign};
 use crate::command::{Command, Incoming, Operator, gate};
 use crate::door::{ContactSettings, RexSettings, Settings};
 use crate::event::wire::{QosPolicy, Wire};
-use crate::event::{Event, PersonId, PersonStatus, ReleaseCause, Role};
+use crate::event::{Event, PersonId, PersonStatus, Recorded, ReleaseCause, Role};
 use crate::gallery::Member;
 use crate::guard::{
     Author, Batch, Change, CommandSettings, Deed, Done, Entry, Facts, Guard, GuardSettings, Input,
@@ -40,6 +41,7 @@ pub(super) struct Line {
     pub(super) author: Author,
     pub(super) event: Event,
     pub(super) at: Tick,
+    pub(super) wall: jiff::Timestamp,
 }
 
 pub(super) struct Rig {
@@ -65,6 +67,10 @@ pub(super) struct Rig {
     pub(super) moves: Vec<(Tick, bool, usize)>,
     pub(super) answers: Vec<String>,
     pub(super) pressed: bool,
+    /// When the first digit of what is being typed was pressed.
+    pub(super) typing: Option<Tick>,
+    settings: GuardSettings,
+    policy: Policy,
 }
 
 pub(super) fn id(n: u8) -> PersonId {
@@ -156,8 +162,11 @@ impl Rig {
         };
         let mut settings = settings(without_record);
         change(&mut settings, &mut policy);
-        let guard = Guard::new(settings, policy, Left::default(), &now);
+        let guard = Guard::new(settings.clone(), policy.clone(), Left::default(), &now);
         let mut rig = Rig {
+            typing: None,
+            settings,
+            policy,
             guard,
             store: facts.clone(),
             facts,
@@ -182,6 +191,7 @@ impl Rig {
 
     pub(super) fn tell(&mut self, input: Input) {
         let deeds = self.guard.handle(input, &self.facts, &self.now);
+        let mut compared = Vec::new();
         for deed in deeds {
             match deed {
                 Deed::Release { until } => self.release(until),
@@ -191,10 +201,16 @@ impl Rig {
                     self.batches += 1;
                     self.under_way = Some(batch);
                 }
+                Deed::Verify { digits, comparison } => {
+                    compared.push(Input::Verified(comparison.with(&digits)));
+                }
                 _ => {}
             }
         }
         self.answer();
+        for input in compared {
+            self.tell(input);
+        }
         let deadline = self.guard.deadline();
         let awake = deadline.is_some_and(|at| at <= self.now.tick);
         assert!(!awake, "it asks to be called again and again");
@@ -284,6 +300,7 @@ impl Rig {
                 author: entry.author.clone(),
                 event: fact.event.clone(),
                 at: self.now.tick,
+                wall: self.now.wall,
             });
         }
         Outcome::Committed { changed: true }
@@ -342,14 +359,25 @@ impl Rig {
     }
 
     pub(super) fn claim(&mut self, n: u8) {
+        let member = usize::from(n);
+        let similarity = 0.9;
+        let liveness = None;
+        self.show(
+            n,
+            Identity::Member {
+                member,
+                similarity,
+                liveness,
+            },
+        );
+    }
+
+    /// A face of this kind that looks like this person.
+    pub(super) fn show(&mut self, n: u8, identity: Identity) {
         let person = self.facts.people[&id(n)].person.clone();
         let claim = Claim {
             track: TrackId(0),
-            identity: Identity::Member {
-                member: usize::from(n),
-                similarity: 0.9,
-                liveness: None,
-            },
+            identity,
             observations: 3,
             began: self.now.tick,
         };
@@ -358,6 +386,52 @@ impl Rig {
             status: PersonStatus::Active,
         });
         self.tell(Input::Claim { claim, member });
+    }
+
+    /// The first digit of a PIN is pressed.
+    pub(super) fn press(&mut self) {
+        self.typing = Some(self.now.tick);
+    }
+
+    /// The last one, and Enter.
+    pub(super) fn enter(&mut self, digits: &str) {
+        let began = self.typing.take().unwrap_or(self.now.tick);
+        let digits = Digits::new(digits.to_owned().into());
+        self.tell(Input::Pin(Typed { digits, began }));
+    }
+
+    /// A whole PIN at once.
+    pub(super) fn type_in(&mut self, digits: &str) {
+        self.press();
+        self.enter(digits);
+    }
+
+    /// The service starts again, at this wall-clock time, with what stands in the store.
+    pub(super) fn restart(&mut self, wall: &str, clock_trusted: bool) {
+        let recorded = self.record.iter().zip(1u64..).map(|(line, seq)| Recorded {
+            seq,
+            id: Uuid::nil(),
+            time: line.wall,
+            clock_synced: true,
+            by: None,
+            event: line.event.clone(),
+            hash: crate::event::chain::ChainHash::default(),
+        });
+        let left = Left {
+            alarms: self.guard.alarms().collect(),
+            history: recorded.collect(),
+            newest: self.record.iter().map(|line| line.wall).max(),
+            ..Left::default()
+        };
+        self.now = Moment {
+            wall: at(wall),
+            tick: Tick::default(),
+            clock_trusted,
+        };
+        (self.relay, self.under_way) = (None, None);
+        self.guard = Guard::new(self.settings.clone(), self.policy.clone(), left, &self.now);
+        self.read();
+        self.tell(Input::Tick);
     }
 
     pub(super) fn rex(&mut self, pressed: bool) {

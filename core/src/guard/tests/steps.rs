@@ -1,11 +1,11 @@
 //! Everything that can happen to a guard, its disk, its facts and its relay, at random.
 
 use proptest::prelude::*;
-use zeroize::Zeroizing;
 
 use super::rig::{Disk, Rig, id};
 use crate::access::fixtures::PIN;
-use crate::access::pin::{Digits, Pin};
+use crate::access::keypad::Compared;
+use crate::access::pin::Pin;
 use crate::command::{Command, ModeWord};
 use crate::conditions::Source;
 use crate::event::wire::Lock;
@@ -154,13 +154,11 @@ pub(super) fn play(steps: &[Step], without_record: WithoutRecord) -> Rig {
                 let member = Some(Member { person, status });
                 rig.tell(Input::Challenge { member });
             }
-            Step::Digits(digits) => {
-                let digits = Digits::new(Zeroizing::new(digits.to_owned()));
-                rig.tell(Input::Pin(digits));
-            }
+            Step::Digits(digits) => rig.type_in(digits),
             Step::Compared(n, pin) => {
-                let person = id(n);
-                rig.tell(Input::Verified { person, pin });
+                let forced = (pin == Pin::Duress).then(|| rig.facts.people[&id(n)].person.clone());
+                let owner = Some((id(n), pin));
+                rig.tell(Input::Verified(Compared { owner, forced }));
             }
             Step::Command(number, ref command) => {
                 rig.command(&number.to_string(), command.clone());
