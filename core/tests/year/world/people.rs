@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    pub(super) fn react_to(&mut self, said: &Said) {
+    fn react_to(&mut self, said: &Said) {
         match *said {
             Said::Granted { who, .. } => self.enters(who),
             Said::Asked {
@@ -51,12 +51,7 @@ impl World {
                 ..
             } => self.brings_somebody(who),
             Said::Asked { who, .. } => self.types(who),
-            Said::Denied { who: Some(who), .. } => {
-                if self.chance(0.15) && self.site.people[who].enrolled {
-                    let later = self.between(3, 12);
-                    self.happen(later, Happening::Claim(who));
-                }
-            }
+            Said::Denied { who: Some(who), .. } => self.tries_again(who),
             Said::Raised(Alarm::Duress) => {
                 let later = self.between(20, 3_000);
                 self.happen(later, Happening::Noted(Alarm::Duress));
@@ -65,7 +60,14 @@ impl World {
         }
     }
 
-    pub(super) fn enters(&mut self, who: usize) {
+    fn tries_again(&mut self, who: usize) {
+        if self.chance(0.15) && self.site.people[who].enrolled {
+            let later = self.between(3, 12);
+            self.happen(later, Happening::Claim(who));
+        }
+    }
+
+    fn enters(&mut self, who: usize) {
         self.inside[who] = true;
         if self.chance(0.92) {
             let later = self.between(0, 4);
@@ -76,7 +78,7 @@ impl World {
         self.happen(later, Happening::Left(who));
     }
 
-    pub(super) fn brings_somebody(&mut self, who: usize) {
+    fn brings_somebody(&mut self, who: usize) {
         if self.chance(0.75) {
             let groups = self.site.people[who].subject.groups.clone();
             let people = 0..self.site.people.len();
@@ -94,7 +96,7 @@ impl World {
         }
     }
 
-    pub(super) fn types(&mut self, who: usize) {
+    fn types(&mut self, who: usize) {
         let person = &self.site.people[who];
         let (pin, duress) = (person.pin.unwrap_or(WRONG), person.duress.unwrap_or(DURESS));
         let digits = match self.rng.random_range(0..100) {
