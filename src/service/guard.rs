@@ -203,3 +203,101 @@ impl Keeping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::access::rules::Rules;
+    use crate::clock::{SystemClock, Timestamp};
+    use crate::config::{Config, RelayConfig, RelayDriver};
+    use crate::gpio::relay;
+    use crate::guard::Left;
+
+    /// For as long as a busy machine may take to run a thread.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A clock that keeps whoever asks for the whole moment, while it is told to.
+    struct Mire {
+        clock: SystemClock,
+        deep: AtomicBool,
+        /// Whether somebody is in it.
+        holds: AtomicBool,
+    }
+
+    impl Clock for Mire {
+        fn now(&self) -> Timestamp {
+            self.clock.now()
+        }
+        fn tick(&self) -> Tick {
+            self.clock.tick()
+        }
+        fn trusted(&self) -> bool {
+            while self.deep.load(Ordering::Relaxed) {
+                self.holds.store(true, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            true
+        }
+    }
+
+    fn soon(happens: impl Fn() -> bool) -> bool {
+        let begun = Instant::now();
+        while !happens() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        happens()
+    }
+
+    #[test]
+    fn a_guard_that_hangs_gives_no_sign_of_life_and_one_that_goes_on_does() {
+        let clock = Arc::new(Mire {
+            clock: SystemClock::new(),
+            deep: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
+        });
+        let relay = relay::open(&RelayConfig {
+            driver: RelayDriver::Simulated,
+            ..RelayConfig::default()
+        })
+        .unwrap();
+        let (latch, _latched) = Latch::spawn(relay, None, clock.clone(), |_| {}).unwrap();
+        let config = Config::default();
+        let policy = config.policy(Rules::default()).unwrap();
+        let settings = config.guard_settings();
+        let guard = Guard::new(settings, policy, Left::default(), &clock.moment());
+        let (journal, _batches) = channel();
+        let beat = Arc::new(Beat::default());
+        let keeping = Keeping {
+            guard,
+            facts: Facts::default(),
+            hands: Hands {
+                latch,
+                journal,
+                reader: None,
+                verifier: None,
+                panel: None,
+                snapshots: None,
+                reload: None,
+            },
+            clock: clock.clone(),
+            beat: Arc::clone(&beat),
+        };
+        let (inbox, messages) = channel();
+        let thread = std::thread::spawn(move || keeping.run(&messages));
+        assert!(soon(|| beat.last().is_some()));
+        clock.deep.store(true, Ordering::Relaxed);
+        assert!(soon(|| clock.holds.load(Ordering::Relaxed)));
+        let last = beat.last();
+        std::thread::sleep(ROUND * 4);
+        assert_eq!(beat.last(), last);
+        let now = clock.tick();
+        clock.deep.store(false, Ordering::Relaxed);
+        assert!(soon(|| beat.last().is_some_and(|last| last >= now)));
+        drop(inbox);
+        thread.join().unwrap();
+    }
+}

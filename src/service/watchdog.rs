@@ -271,6 +271,21 @@ mod tests {
         assert_eq!(late.judge(STUCK), Some(Unwell::Latch));
     }
 
+    /// Nobody else's sign stands in for the thread that decides.
+    #[test]
+    fn a_guard_that_hangs_is_noticed_though_all_others_beat() {
+        let signs = Signs::default();
+        let judged = |signs: &Signs| signs.vitals(at(0.0), at(10.0)).judge(STUCK);
+        signs.guard.mark(at(5.0));
+        signs.latch.beat.mark(at(10.0));
+        signs.vision.mark(at(10.0));
+        signs.journal.mark(at(10.0));
+        signs.reader.mark(at(10.0));
+        assert_eq!(judged(&signs), Some(Unwell::Guard));
+        signs.guard.mark(at(10.0));
+        assert_eq!(judged(&signs), None);
+    }
+
     #[test]
     fn what_changes_is_noticed_and_ends() {
         let signs = Signs::default();
