@@ -24,8 +24,8 @@ fn pin_unproven(config: &Config, rules: &Rules) -> Option<String> {
     })
 }
 
-fn covers(group: &Group, door: &String) -> bool {
-    group.doors.is_empty() || group.doors.contains(door)
+fn covers(group: &Group, door: &str) -> bool {
+    group.doors.is_empty() || group.doors.iter().any(|covered| covered == door)
 }
 
 /// A level that one camera cannot carry, where nothing but the face is asked for.

@@ -142,7 +142,7 @@ fn happening(random: &mut ChaCha8Rng) -> Vec<Event> {
                     alarm,
                     severity,
                     detail,
-                    ..
+                    person: None,
                 },
                 Event::AlarmCleared { alarm },
             ]

@@ -293,8 +293,8 @@ impl Walk {
             let Some(key) = keypad.next(LOOK)? else {
                 continue;
             };
-            if let Some(pin) = entry.press(key, clock.tick()) {
-                return Ok(if pin.as_str() == TYPED {
+            if let Some(typed) = entry.press(key, clock.tick()) {
+                return Ok(if typed.digits.as_str() == TYPED {
                     Ok("typed")
                 } else {
                     Err("other digits came than 1 2 3 4; check the keypad's layout".into())
