@@ -98,9 +98,10 @@ def main():
     options = arguments()
     if options.fetch:
         broker = fleet.ALL[options.fetch]
-        broker.fetch()
-        if not isinstance(broker, fleet.Mosquitto):
-            sys.exit("brokers: only Mosquitto is a program of its own")
+        try:
+            broker.fetch()
+        except fleet.Missing as reason:
+            sys.exit(f"brokers: {options.fetch}: not to be had: {reason}")
         print(broker.program())
         return 0
     return ending.run(everything(options))

@@ -29,6 +29,8 @@ class Counter:
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="counter", **version[protocol])
         if server.ca is not None:
             client.tls_set_context(broker.trust(server.ca))
+        if login := getattr(server, "login", None):
+            client.username_pw_set(*login)
         # The shortest that it can do, so that no restart costs more than it must.
         client.reconnect_delay_set(1, 1)
         client.on_connect = self._connected

@@ -29,6 +29,8 @@ class Broker:
     protocols = ("5", "3.1.1")
     # How long a start may take.
     patience_s = 30
+    # User name and password, where it lets in nobody without.
+    login = None
 
     def __init__(self, name):
         self.name = name
@@ -36,6 +38,10 @@ class Broker:
 
     def fetch(self):
         """Whatever it needs into the cache; says what is missing."""
+
+    def program(self):
+        """What was fetched."""
+        return self.home
 
     def command(self, folder, port):
         raise NotImplementedError
@@ -50,6 +56,15 @@ class Broker:
                 cwd=folder, env=self.environment(folder), preexec_fn=with_parent,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+
+
+    def stop(self, process):
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Mosquitto(Broker):
@@ -107,6 +122,12 @@ class Rooted(Broker):
                 subprocess.run(["mknod", device, "c", "1", {"null": "3", "random": "8", "urandom": "9"}[name]], check=True)
                 device.chmod(0o666)
 
+    def stop(self, process):
+        """unshare passes no signal on, but whatever is inside ends with it."""
+        process.kill()
+        process.wait()
+        shutil.rmtree(self.home / "run/broker", ignore_errors=True)
+
     def inside(self, folder, script):
         """`script` in the root, with its own processes, mounts and host name; it all ends together."""
         state = self.home / "run/broker"
@@ -147,6 +168,8 @@ class RabbitMq(Rooted):
 
 class Ejabberd(Rooted):
     package, suite = "ejabberd", "bookworm"
+    # Anybody may be anybody, but with a password.
+    login = ("guest", "guest")
 
     def __init__(self, name, version):
         super().__init__(name)

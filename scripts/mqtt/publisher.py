@@ -14,22 +14,31 @@ path = "doorward.db"
 [mqtt]
 url = "{url}"
 {trust}
+{login}
 protocol = "{protocol}"
 # Short, so that a link that passes nothing is noticed.
 keep_alive_s = 5
 [mqtt.qos]
 access = {qos}
-state = {qos}
+state = {state_qos}
 """
 TOPIC = "doorward/chaos/door/event/#"
 
 
 class Publisher:
-    def __init__(self, program, folder, *, url, ca, protocol, qos, events, retry_ms):
+    def __init__(self, program, folder, *, url, ca, protocol, qos, events, retry_ms, login=None, state_qos=None):
         self.folder = Path(folder)
         self.config = self.folder / "doorward.toml"
         trust = "allow_plaintext = true" if ca is None else f'ca_file = "{ca}"'
-        self.config.write_text(CONFIG.format(url=url, trust=trust, protocol=protocol, qos=qos))
+        named = ""
+        if login is not None:
+            password = self.folder / "password"
+            password.touch(0o600)
+            password.write_text(login[1])
+            named = f'username = "{login[0]}"\npassword_file = "{password}"'
+        state_qos = qos if state_qos is None else state_qos
+        settings = {"url": url, "trust": trust, "login": named, "protocol": protocol, "qos": qos, "state_qos": state_qos}
+        self.config.write_text(CONFIG.format(**settings))
         self.database = self.folder / "doorward.db"
         self.connected = False
         self.connections = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import socket
 import sqlite3
@@ -14,10 +15,15 @@ from mqtt.publisher import TOPIC, Publisher
 RETRY_MS = 1_000
 LOOK_S = 0.01
 # Without anything new for so long, a run is at its end: what has not arrived is lost.
-STUCK_S = 150
+STUCK_S = 60
 QUIET_S = 3
-# Ends that this script has made.
-OUR_DOING = re.compile(r"was cut|connection refused|closed the connection before|failed: ")
+# Ends that this script has made, some before the broker could answer.
+OUR_DOING = re.compile(r"was cut|connection refused|closed the connection before|does not answer like an MQTT|failed: ")
+# A cut falls somewhere into a connection's handshake (one of ten), or among messages. Nearer to the
+# start nothing ever gets through, and what gives up then is not the broker.
+HANDSHAKE = 400
+IN_HANDSHAKE = 0.1
+EVENT = 600
 
 
 class Server:
@@ -25,8 +31,8 @@ class Server:
 
     ca = None
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, login):
+        self.port, self.login = port, login
 
 
 class Survey:
@@ -48,6 +54,8 @@ class Survey:
             await self._finish()
         finally:
             await self._end()
+        # For whoever keeps the folder: event, sequence, whether marked, in the order of arrival.
+        (self.folder / "arrived.jsonl").write_text("".join(json.dumps(one) + "\n" for one in self.counter.arrived))
         row = {"broker": self.broker.name, "protocol": self.protocol, "qos": 2, "cuts": self.made}
         recorded = self._recorded()
         row["events"] = len(recorded)
@@ -58,30 +66,36 @@ class Survey:
 
     async def _start(self):
         self.process = self.broker.start(self.folder, self.port)
-        end = time.monotonic() + self.broker.patience_s
-        while not listens(self.port):
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"it does not listen: {last_line(self.folder / 'broker.log')}")
-            await asyncio.sleep(0.1)
+        await self._begun("it does not listen", lambda: listens(self.port))
         # Some listen before they can do what they will do.
         await asyncio.sleep(1)
-        self.counter = Counter(Server(self.port), TOPIC, self.protocol)
-        await self._until(self.counter.is_subscribed)
+        self.counter = Counter(Server(self.port, self.broker.login), TOPIC, self.protocol)
+        await self._begun("no consumer can subscribe", self.counter.is_subscribed)
         await self.link.start()
         self.publisher = Publisher(
             self._program, self.folder, url=f"mqtt://127.0.0.1:{self.link.port}", ca=None,
-            protocol=self.protocol, qos=2, events=self.events, retry_ms=RETRY_MS,
+            protocol=self.protocol, qos=2, events=self.events, retry_ms=RETRY_MS, login=self.broker.login,
+            # As doors have it: some brokers refuse a will of QoS 2.
+            state_qos=1,
         )  # fmt: skip
         await self.publisher.start()
 
     async def _cut_all(self):
         for number in range(self.cuts):
             target = self.events * (number + 1) // (self.cuts + 1)
-            fired = self.link.arm_cut(self.random.randrange(4_000), self.random.random() < 0.5)
+            fired = self.link.arm_cut(self._byte(self.events // (self.cuts + 1)), self.random.random() < 0.5)
             self.publisher.until(target, self.random.choice([0, 500, 5_000]))
-            await self._until(lambda: fired.done() or self.publisher.drained == target)
+            went_on = await self._until(lambda: fired.done() or self.publisher.drained == target)
             self.link.disarm()
+            if not went_on:
+                return
             self.made += fired.done() or self.link.cut()
+
+    def _byte(self, events):
+        """At which the next connection is cut."""
+        if self.random.random() < IN_HANDSHAKE:
+            return self.random.randrange(HANDSHAKE)
+        return HANDSHAKE + EVENT + self.random.randrange(EVENT * max(1, events))
 
     async def _finish(self):
         self.publisher.until(self.events)
@@ -95,21 +109,27 @@ class Survey:
             await asyncio.to_thread(self.counter.close)
         await self.link.close()
         if self.process:
-            self.process.terminate()
-            try:
-                await asyncio.to_thread(self.process.wait, 20)
-            except Exception:  # Whatever it is: it must end.
-                self.process.kill()
-                self.process.wait()
+            await asyncio.to_thread(self.broker.stop, self.process)
+
+    async def _begun(self, otherwise, condition):
+        end = time.monotonic() + self.broker.patience_s
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{otherwise}: {last_line(self.folder / 'broker.log')}")
+            await asyncio.sleep(0.1)
 
     async def _until(self, condition):
-        """As long as anything happens there is patience; what does not come then is the result."""
+        """As long as anything happens there is patience; what does not come then is the result. Whether it
+        came."""
         last, since = None, time.monotonic()
-        while not condition() and time.monotonic() - since < STUCK_S:
+        while not condition():
+            if time.monotonic() - since > STUCK_S:
+                return False
             await asyncio.sleep(LOOK_S)
             now = (self.publisher and self.publisher.drained, self.counter and len(self.counter.arrived))
             if now != last:
                 last, since = now, time.monotonic()
+        return True
 
     def _recorded(self):
         with contextlib.closing(sqlite3.connect(self.folder / "doorward.db")) as database:

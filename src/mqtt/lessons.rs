@@ -1,10 +1,16 @@
 //! What the end of a connection says about the broker, and what follows for the session.
 
+use std::time::Duration;
+
 use tracing::{debug, info, warn};
 
 use super::connection::Link;
-use super::failure::{Circumstances, LinkError};
+use super::dial::dial;
+use super::failure::{Circumstances, LinkError, is_refusal};
 use crate::config::Protocol;
+
+/// How long a broker that has closed a connection is given to show that it is still there.
+const KNOCK: Duration = Duration::from_secs(1);
 
 impl Link {
     /// Takes note of an end. Never changes what is on record about messages.
@@ -27,19 +33,22 @@ impl Link {
 
     /// Whether another client has taken our place, by the broker's word or by what is likely. Then
     /// nothing of the session is to be believed.
-    pub(super) fn taken_over(&mut self, error: &LinkError, circumstances: &Circumstances) -> bool {
+    pub(super) async fn taken_over(
+        &mut self,
+        error: &LinkError,
+        circumstances: &Circumstances,
+    ) -> bool {
+        let told = error.is_takeover();
+        let closed = !told && self.is_wordless(error, circumstances) && self.is_there().await;
         let now = self.session.now().tick;
         let (client, broker) = (&self.config.client_id, &self.config.endpoint);
-        let detail = if error.is_takeover() {
+        let could_tell = circumstances.protocol == Protocol::V5;
+        let detail = if told {
             self.takeovers.told(now);
             format!(
                 "another client connected to the broker {broker} with this door's client id ({client}) and took its place; what was under way is sent again, marked as possibly double. Bind client ids to user names at the broker (docs/brokers.md), and give every door its own mqtt.client_id"
             )
-        } else if self.is_wordless(error, circumstances)
-            && self
-                .takeovers
-                .closed(now, circumstances.protocol == Protocol::V5)
-        {
+        } else if closed && self.takeovers.closed(now, could_tell) {
             format!(
                 "the broker {broker} has closed a healthy connection without a word: another client may be using this door's client id ({client}), or the broker hangs up over something that it does not allow; what was under way is sent again, marked as possibly double where MQTT has a place for that. Bind client ids to user names at the broker, and look into its log"
             )
@@ -57,6 +66,18 @@ impl Link {
             circumstances.refused || circumstances.unread || circumstances.version_asked;
         let healthy = circumstances.lived.is_some() && self.config.endpoint.tls.is_some();
         error.is_closed() && healthy && !explained
+    }
+
+    /// Whether the broker still listens, at once: one that has given our place to another does, one that
+    /// is being stopped has stopped listening before it let anybody go.
+    async fn is_there(&mut self) -> bool {
+        let endpoint = &self.config.endpoint;
+        let knocked = tokio::time::timeout(KNOCK, dial(endpoint.host.clone(), endpoint.port)).await;
+        let gone = matches!(knocked, Ok(Err(error)) if is_refusal(&error));
+        if gone {
+            self.takeovers.explained();
+        }
+        !gone
     }
 
     /// Gives up the session with a broker that cannot do QoS 2, or that never finishes what it began.

@@ -220,7 +220,7 @@ impl Pump {
                         let refused = link.session.lock().too_large(now);
                         refused.into_iter().for_each(|o| link.reporter.ended(o));
                     }
-                    let taken = link.taken_over(&error, circumstances);
+                    let taken = link.taken_over(&error, circumstances).await;
                     link.lower_what_is_too_much();
                     // What came in waits in the broker's session and would come again for ever.
                     let give_up = error.is_unusable_session() || error.is_flooded() || taken;

@@ -4,8 +4,8 @@
 //! the session held, and the door that comes back finds an empty one that looks like its own. So
 //! after a takeover nothing of the old session is believed. With MQTT 5 a broker can tell (0x8E), and says
 //! so too when it is stopped: one that closes a healthy connection in good order (over TLS a network cannot
-//! feign that) and without a word has no better reason (Mosquitto 2.0). With MQTT 3.1.1 it has: it takes
-//! two, soon after each other and with the broker there all the time.
+//! feign that), without a word, and goes on listening has no better reason (Mosquitto 2.0). With MQTT 3.1.1
+//! it has: it takes two, soon after each other and with the broker there all the time.
 //!
 //! Pure: ends of connections and time go in, what to believe comes out.
 

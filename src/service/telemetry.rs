@@ -110,6 +110,12 @@ mod tests {
         assert_eq!(json["vision"], serde_json::json!({}));
         assert!(json["memory_bytes"].as_u64().unwrap() > 0);
         assert_eq!(json["outbox"]["queued"], 0);
+        assert_eq!(json.get("session_expiry_s"), None);
+        gauges.session_expiry_s.store(300, Ordering::Relaxed);
+        assert_eq!(
+            gauges.read(&store, &now).unwrap().session_expiry_s,
+            Some(300)
+        );
         assert_eq!(json["dropped"], serde_json::json!([]));
     }
 }

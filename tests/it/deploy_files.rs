@@ -107,11 +107,44 @@ fn the_emqx_configuration_asks_for_certificates_and_denies_by_default() {
         .iter()
         .find(|part| part.contains("enable_authn = false"));
     assert!(open.unwrap().contains("fail_if_no_peer_cert = true"));
-    assert!(
-        shipped("emqx/acl.conf")
-            .trim_end()
-            .ends_with("{deny, all}.")
-    );
+    let rules = shipped("emqx/acl.conf");
+    assert!(rules.trim_end().ends_with("{deny, all}."));
+    // They break exactly-once.
+    assert!(!conf.contains("durable_sessions"));
+}
+
+#[test]
+fn the_emqx_rules_let_nobody_leave_a_command_for_doors_that_come_back() {
+    let rules = shipped("emqx/acl.conf");
+    // A rule each; what is kept is named in one of its own.
+    let rules = rules.split("\n{").filter_map(|rule| rule.split_once("}."));
+    let writing = rules.filter(|(rule, _)| rule.starts_with("allow") && rule.contains("publish"));
+    let (mut commands, mut kept) = (0, 0);
+    for (rule, _) in writing {
+        if rule.contains("[{retain, false}]") {
+            commands += rule.matches("/command").count();
+        } else {
+            kept += 1;
+            assert!(
+                rule.contains("/state") && !rule.contains("/command"),
+                "{rule}"
+            );
+        }
+    }
+    // Of an operator, of Home Assistant, and the door's answers.
+    assert_eq!((commands, kept), (3, 1));
+}
+
+#[test]
+fn the_firewall_example_knows_the_ports_that_are_open() {
+    let rules = shipped("nftables.conf");
+    let compose = shipped("emqx/compose.yaml");
+    for port in ["8883", "8084"] {
+        assert!(compose.contains(&format!("\"{port}:{port}\"")), "{port}");
+        assert!(shipped("mosquitto/mosquitto.conf").contains(&format!("\nlistener {port}\n")));
+    }
+    // Held and new ones, of both families.
+    assert_eq!(rules.matches("tcp dport { 8883, 8084 }").count(), 4);
 }
 
 fn shipped(file: &str) -> String {

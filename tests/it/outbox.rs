@@ -220,6 +220,66 @@ fn telemetry_comes_regularly_and_a_picture_with_a_decision_where_that_is_wanted(
 }
 
 #[test]
+fn what_waits_is_listed_goes_at_another_qos_and_is_dropped_by_hand() {
+    let door = Door::new("[mqtt]\nurl = \"mqtts://broker.invalid\"\n");
+    let config = Config::load(&door.config()).unwrap();
+    let mut store = Store::open(&config.store.path, config.wire()).unwrap();
+    let many = (0..3).map(|_| (Timestamp::now(), secured()));
+    store.record_all(many, None).unwrap();
+    let waiting = || door.json(&["outbox", "list"]);
+    let listed = waiting();
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    for row in &listed {
+        assert_eq!((&row["stage"], &row["qos"]), (&"queued".into(), &1.into()));
+        assert_eq!(row["topic"], "doorward/home/front/event/door");
+    }
+    assert_eq!(door.json(&["outbox", "list", "--limit", "2"]).len(), 2);
+
+    let first = listed[0]["seq"].to_string();
+    let done = &door.json(&["outbox", "set-qos", "2", &first])[0];
+    assert_eq!(
+        (&done["messages"], &done["session_given_up"]),
+        (&1.into(), &false.into())
+    );
+    let of_qos_2 = waiting().into_iter().filter(|row| row["qos"] == 2);
+    assert_eq!(
+        of_qos_2
+            .map(|row| row["seq"].to_string())
+            .collect::<Vec<_>>(),
+        [first.as_str()]
+    );
+    let done = &door.json(&["outbox", "drop", &first])[0];
+    assert_eq!(done["messages"], 1);
+    assert!(waiting().iter().all(|row| row["seq"] != listed[0]["seq"]));
+
+    // Both are on record, and a number that is not there is no success.
+    assert_eq!(events(&door, "delivery.qos_set").len(), 1);
+    let dropped = events(&door, "delivery.dropped");
+    assert_eq!(dropped.len(), 1);
+    assert_eq!(dropped[0]["data"]["reason"], "asked");
+    for arguments in [
+        ["outbox", "drop", &first].as_slice(),
+        &["outbox", "set-qos", "1", &first],
+    ] {
+        let output = door.run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            stderr(&output).contains("outbox list"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let all = door.run(&["outbox", "drop", "--all"]);
+    assert!(all.status.success(), "{}", stderr(&all));
+    // What tells of it comes after.
+    assert!(
+        waiting()
+            .iter()
+            .all(|row| row["topic"] == "doorward/home/front/event/admin")
+    );
+}
+
+#[test]
 fn at_the_limit_the_owner_is_told_and_events_that_count_still_wait() {
     let folder = tempfile::tempdir().unwrap();
     let pki = Pki::new(folder.path(), "ca");

@@ -67,6 +67,33 @@ fn with_mqtt_5_every_takeover_is_noticed_and_the_door_comes_back_at_once() {
 }
 
 #[test]
+fn with_mqtt_5_a_restart_of_the_broker_is_no_takeover() {
+    let door = Sender::new();
+    let mut broker = Broker::builder(&door.pki).start();
+    let door = door.towards(&broker.url());
+    let mut store = door.store();
+    let (send, taken) = std::sync::mpsc::channel();
+    let pump = door.pump_telling(move |event| {
+        if let PumpEvent::TakenOver { detail } = event {
+            let _ = send.send(detail.clone());
+        }
+    });
+    pump.connected();
+    door.drained(SOON);
+    for _ in 0..3 {
+        broker.restart();
+        assert!(pump.connected(), "the session is the old one");
+        record(&mut store);
+        pump.handle.wake();
+        door.drained(SOON);
+    }
+    assert_eq!(taken.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+    // Somebody else with the broker there all the time is one, after restarts too.
+    take(&broker, &door.pki);
+    told(&pump);
+}
+
+#[test]
 fn with_mqtt_3_1_1_two_in_a_row_are_suspected_and_a_restart_of_the_broker_is_not() {
     let door = Sender::speaking(Protocol::V311);
     let mut broker = Broker::builder(&door.pki).start();

@@ -253,6 +253,19 @@ fn a_wrong_password() {
 }
 
 #[test]
+fn what_an_editor_puts_around_a_password_is_no_part_of_it() {
+    let mut door = Sender::new();
+    let password = door.folder().join("password");
+    write_secret(&password, "\u{feff}right\r\n");
+    door.mqtt().username = Some("door".into());
+    door.mqtt().password_file = Some(password);
+    let broker = Broker::builder(&door.pki).user("door", "right").start();
+    let door = door.at(broker.port);
+    door.store();
+    door.pump().connected();
+}
+
+#[test]
 fn nobody_there_and_no_such_name() {
     let door = Sender::new().at(free_port());
     door.store();

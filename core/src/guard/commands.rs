@@ -382,7 +382,7 @@ impl Guard {
             let (id, operator) = (&ordered.id, &ordered.operator);
             let result =
                 CommandResult::executed(&settings.wire, id, operator, verb, detail, now.wall);
-            self.answer_with(&result, true, now, &ordered.incoming);
+            self.answer_with(&result, now, &ordered.incoming);
         }
     }
 
@@ -440,21 +440,15 @@ impl Guard {
             && let Some(Commands { settings, .. }) = &self.commands
         {
             let result = CommandResult::refused(&settings.wire, refusal, now.wall);
-            self.answer_with(&result, refusal.genuine, now, incoming);
+            self.answer_with(&result, now, incoming);
         }
     }
 
-    fn answer_with(
-        &mut self,
-        result: &CommandResult,
-        genuine: bool,
-        now: &Moment,
-        incoming: &Incoming,
-    ) {
+    fn answer_with(&mut self, result: &CommandResult, now: &Moment, incoming: &Incoming) {
         let Some(Commands { settings, .. }) = &self.commands else {
             return;
         };
-        let topic = result::topic(&settings.wire, genuine, incoming.response_topic.as_deref());
+        let topic = result::topic(&settings.wire);
         let correlation = incoming.correlation.as_deref();
         match result.publication(&settings.wire, topic, correlation, now.wall) {
             Ok(answer) => self.record.answer(answer),

@@ -111,9 +111,7 @@ impl LinkError {
     /// Whether nobody listens there.
     pub(super) fn is_connection_refused(&self) -> bool {
         match self {
-            LinkError::Connection(trouble) => {
-                find_kind(trouble.source.as_ref()) == Some(io::ErrorKind::ConnectionRefused)
-            }
+            LinkError::Connection(trouble) => is_refusal(trouble.source.as_ref()),
             _ => false,
         }
     }
@@ -140,6 +138,11 @@ impl LinkError {
     pub(super) fn is_flooded(&self) -> bool {
         matches!(self, LinkError::Connection(trouble) if trouble.what == What::TooLarge)
     }
+}
+
+/// Whether the other side's system said that nobody listens.
+pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    find_kind(error) == Some(io::ErrorKind::ConnectionRefused)
 }
 
 /// A connection cut this soon, by a broker that had accepted it, was probably not the network.

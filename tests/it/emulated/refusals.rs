@@ -166,6 +166,27 @@ fn a_broker_of_mqtt_3_1_1_only_is_told_apart_however_it_says_so() {
 }
 
 #[test]
+fn a_denial_that_ends_the_connection_without_a_word_names_what_was_sent() {
+    for protocol in super::PROTOCOLS {
+        let mut scene = Scene::new(protocol);
+        scene.broker.script(|seen| match seen.event() {
+            Some(_) => Act::ignore().and_close(),
+            None => Act::proper(),
+        });
+        scene.record(1);
+        let pump = scene.pump();
+        let failure = pump.failure().to_string();
+        println!("{protocol:?}, hangs up over a denial: {failure}");
+        for words in ["may not allow what was just sent", "/event/access", "rules"] {
+            assert!(failure.contains(words), "{words:?} is not in {failure:?}");
+        }
+        scene.broker.behave();
+        scene.drained();
+        scene.exactly_once(1);
+    }
+}
+
+#[test]
 fn a_session_that_is_kept_for_a_shorter_time_is_told_of() {
     let mut scene = Scene::new(Protocol::V5);
     scene
