@@ -39,6 +39,8 @@ pub enum Source {
     Latch,
     /// Free space, backups and the state of the database file.
     Caretaker,
+    /// The file that keeps what was taken away.
+    Revocations,
     /// The wall clock.
     Clock,
     /// What waits for the broker.
@@ -68,8 +70,8 @@ impl Conditions {
     pub fn restore(&mut self, alarms: impl IntoIterator<Item = Alarm>, now: Tick) {
         for alarm in alarms {
             let standing = self.0.entry(alarm).or_default();
-            // Duress ends by being acknowledged, however often the service starts.
-            let over = (alarm != Alarm::Duress).then(|| now + SETTLE);
+            // However often the service starts.
+            let over = (!alarm.stands_until_noted()).then(|| now + SETTLE);
             standing.sources.insert(Source::LastRun, over);
         }
     }
@@ -125,7 +127,7 @@ impl Conditions {
     /// news again.
     #[must_use]
     pub fn acknowledged(&mut self, alarm: Alarm) -> Option<Event> {
-        let over = alarm == Alarm::Duress && self.0.contains_key(&alarm);
+        let over = alarm.stands_until_noted() && self.stands(alarm);
         over.then(|| self.end(alarm))
     }
 
@@ -181,6 +183,12 @@ impl Conditions {
     /// The alarms that stand, sorted.
     pub fn active(&self) -> impl Iterator<Item = Alarm> {
         self.0.keys().copied()
+    }
+
+    /// Whether an alarm stands.
+    #[must_use]
+    pub fn stands(&self, alarm: Alarm) -> bool {
+        self.0.contains_key(&alarm)
     }
 
     /// Whether this source holds that alarm.

@@ -64,6 +64,11 @@ impl Guard {
                 if self.duress_at.is_none_or(|raised| *noted >= raised) {
                     self.acknowledged(*alarm, now);
                 }
+                match alarm {
+                    Alarm::Clock => self.wall.noted(*noted, now),
+                    Alarm::Restored => self.wall.look_anew(*noted),
+                    _ => {}
+                }
             }
             self.follow_schedule(now);
         }

@@ -2,6 +2,7 @@
 //!
 //! `stories` and `corners` are told one by one, `properties` hold whatever happens.
 
+mod commands;
 mod corners;
 mod properties;
 mod rig;

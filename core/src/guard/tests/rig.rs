@@ -14,7 +14,7 @@ use crate::command::token::{Claims, sign};
 use crate::command::{Command, Incoming, Operator, gate};
 use crate::door::{ContactSettings, RexSettings, Settings};
 use crate::event::wire::{QosPolicy, Wire};
-use crate::event::{Event, PersonId, PersonStatus, ReleaseCause, Role};
+use crate::event::{Alarm, Event, PersonId, PersonStatus, ReleaseCause, Role};
 use crate::gallery::Member;
 use crate::guard::{
     Author, Batch, Change, CommandSettings, Deed, Done, Entry, Facts, Guard, GuardSettings, Input,
@@ -64,6 +64,8 @@ pub(super) struct Rig {
     /// When the relay moved, and to what, with what was on the record then.
     pub(super) moves: Vec<(Tick, bool, usize)>,
     pub(super) answers: Vec<String>,
+    /// Commands that the disk remembers.
+    pub(super) spent: Vec<gate::Spent>,
     pub(super) pressed: bool,
 }
 
@@ -71,16 +73,15 @@ pub(super) fn id(n: u8) -> PersonId {
     PersonId(Uuid::from_u128(u128::from(n)))
 }
 
-fn key() -> SigningKey {
-    SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap()
+fn key(name: &str) -> SigningKey {
+    let seed = name.as_bytes().first().copied().unwrap_or_default();
+    SigningKey::from_pem(&pem_of_seed(&[seed; 32])).unwrap()
 }
 
-fn ada() -> Operator {
-    Operator {
-        name: "ada".into(),
-        role: Role::Admin,
-        key: key().public_key().clone(),
-    }
+fn operator(name: &str, role: Role) -> (String, Operator) {
+    let key = key(name).public_key().clone();
+    let name = name.to_owned();
+    (name.clone(), Operator { name, role, key })
 }
 
 /// A door with contact and exit button, five seconds of release.
@@ -142,6 +143,15 @@ impl Rig {
         without_record: WithoutRecord,
         change: impl FnOnce(&mut GuardSettings, &mut Policy),
     ) -> Rig {
+        Rig::after(without_record, Left::default(), change)
+    }
+
+    /// A door with what the last run left.
+    pub(super) fn after(
+        without_record: WithoutRecord,
+        left: Left,
+        change: impl FnOnce(&mut GuardSettings, &mut Policy),
+    ) -> Rig {
         let mut policy: Policy = policy();
         policy.settings.alarm_after_denials = 0;
         policy.settings.lockout_after = 0;
@@ -151,12 +161,15 @@ impl Rig {
             read_at: Some(now.tick),
             rules: Arc::new(policy.rules.clone()),
             people: Arc::new(people.collect()),
-            operators: Arc::new(BTreeMap::from([("ada".to_owned(), ada())])),
+            operators: Arc::new(BTreeMap::from([
+                operator("ada", Role::Admin),
+                operator("vera", Role::View),
+            ])),
             ..Facts::default()
         };
         let mut settings = settings(without_record);
         change(&mut settings, &mut policy);
-        let guard = Guard::new(settings, policy, Left::default(), &now);
+        let guard = Guard::new(settings, policy, left, &now);
         let mut rig = Rig {
             guard,
             store: facts.clone(),
@@ -172,6 +185,7 @@ impl Rig {
             relay: None,
             moves: Vec::new(),
             answers: Vec::new(),
+            spent: Vec::new(),
             pressed: false,
         };
         rig.tell(Input::Tick);
@@ -279,6 +293,7 @@ impl Rig {
             }
             Some(Change::Acknowledge { .. }) | None => {}
         }
+        self.spent.extend(entry.spent.clone());
         for fact in &entry.facts {
             self.record.push(Line {
                 author: entry.author.clone(),
@@ -341,6 +356,16 @@ impl Rig {
         self.tell(Input::Tick);
     }
 
+    /// Somebody at the device takes note of an alarm.
+    pub(super) fn note(&mut self, alarm: Alarm) {
+        let mut noted = (*self.store.acknowledged).clone();
+        let _ = noted.insert(alarm, self.now.wall);
+        self.store.acknowledged = Arc::new(noted);
+        self.store.revision += 1;
+        self.read();
+        self.tell(Input::Tick);
+    }
+
     pub(super) fn claim(&mut self, n: u8) {
         let person = self.facts.people[&id(n)].person.clone();
         let claim = Claim {
@@ -369,19 +394,54 @@ impl Rig {
         self.send("d/home/front/command/plain/home", payload);
     }
 
+    /// The wall clock is set; no time passes.
+    pub(super) fn set_clock(&mut self, by_s: i64) {
+        self.now.wall += jiff::SignedDuration::from_secs(by_s);
+    }
+
     /// An operator sends this.
     pub(super) fn command(&mut self, id: &str, cmd: Command) {
-        let signed = self.now.wall.as_second();
+        let token = self.token("ada", id, 0, cmd);
+        self.signed(&token);
+    }
+
+    /// What an operator signs so many seconds from now.
+    pub(super) fn token(&self, name: &str, id: &str, from_now: i64, cmd: Command) -> String {
+        self.token_with(name, name, id, from_now, cmd)
+    }
+
+    /// What somebody signs in the name of an operator.
+    pub(super) fn forged(&self, name: &str, id: &str) -> String {
+        self.token_with(name, "mallory", id, 0, Command::Unlock {})
+    }
+
+    fn token_with(&self, iss: &str, by: &str, id: &str, from_now: i64, cmd: Command) -> String {
+        let signed = self.now.wall.as_second() + from_now;
         let claims = Claims {
-            iss: "ada".into(),
+            iss: iss.into(),
             aud: "/d/home/front".into(),
             jti: id.into(),
             iat: signed,
             exp: signed + 30,
             cmd,
         };
-        let token = sign(&key(), &claims).unwrap();
-        self.send("d/home/front/command", &token);
+        sign(&key(by), &claims).unwrap()
+    }
+
+    /// A token comes in.
+    pub(super) fn signed(&mut self, token: &str) {
+        self.send("d/home/front/command", token);
+    }
+
+    /// What the answer to a token says: `ok`, the reason why not, or nothing when there is none.
+    pub(super) fn answer_to(&mut self, token: &str) -> String {
+        let answers = self.answers.len();
+        self.signed(token);
+        let Some(answer) = self.answers.get(answers) else {
+            return String::new();
+        };
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
+        answer["reason"].as_str().unwrap_or("ok").to_owned()
     }
 
     fn send(&mut self, topic: &str, payload: &str) {
