@@ -74,7 +74,8 @@ const JUMP: Duration = Duration::from_secs(60);
 /// How long a jump stays an alarm.
 const JUMP_NOTED: Duration = Duration::from_secs(600);
 
-/// Whether something is wrong with the wall clock. Pure: fed with [`Moment`]s.
+/// Whether something is wrong with the wall clock. Pure: fed with [`Moment`]s. A clock that nobody trusts
+/// is set right sooner or later: that is no jump.
 #[derive(Debug, Clone, Default)]
 pub struct ClockWatch {
     last: Option<Moment>,
@@ -88,7 +89,7 @@ impl ClockWatch {
             let ran = now.tick.since(last.tick);
             let wall = now.wall.duration_since(last.wall);
             let off = wall - jiff::SignedDuration::try_from(ran).unwrap_or_default();
-            if off.unsigned_abs() > JUMP {
+            if last.clock_trusted && off.unsigned_abs() > JUMP {
                 let seconds = off.as_secs();
                 let detail = format!("the clock jumped by {seconds} s");
                 self.jumped = Some((now.tick, detail));
@@ -126,6 +127,16 @@ mod tests {
         assert_eq!(jumped.unwrap(), "the clock jumped by 8000 s");
         assert!(watch.complaint(&moment(9_660, 619, true)).is_some());
         assert_eq!(watch.complaint(&moment(9_661, 620, true)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_for_the_first_time_has_not_jumped() {
+        let mut watch = ClockWatch::default();
+        assert_eq!(watch.complaint(&moment(1_000, 0, false)), None);
+        assert_eq!(watch.complaint(&moment(900_000, 1, false)), None);
+        assert_eq!(watch.complaint(&moment(900_001, 2, true)), None);
+        let jumped = watch.complaint(&moment(1_000, 3, false));
+        assert_eq!(jumped.unwrap(), "the clock jumped by -899002 s");
     }
 
     #[test]

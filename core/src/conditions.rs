@@ -43,6 +43,8 @@ pub enum Source {
     Latch,
     /// Free space, backups and the state of the database file.
     Caretaker,
+    /// The file that keeps what was taken away.
+    Revocations,
     /// The wall clock.
     Clock,
     /// What waits for the broker.
@@ -72,8 +74,8 @@ impl Conditions {
     pub fn restore(&mut self, alarms: impl IntoIterator<Item = Alarm>, now: Tick) {
         for alarm in alarms {
             let standing = self.0.entry(alarm).or_default();
-            // Duress ends by being acknowledged, however often the service starts.
-            let over = (alarm != Alarm::Duress).then(|| now + SETTLE);
+            // However often the service starts.
+            let over = (!alarm.stands_until_noted()).then(|| now + SETTLE);
             standing.sources.insert(Source::LastRun, over);
         }
     }
@@ -131,7 +133,7 @@ impl Conditions {
     /// since; the event once nothing of it stands.
     #[must_use]
     pub fn acknowledged(&mut self, alarm: Alarm, since: &[Source]) -> Option<Event> {
-        if alarm != Alarm::Duress {
+        if !alarm.stands_until_noted() {
             return None;
         }
         let sources = &mut self.0.get_mut(&alarm)?.sources;
@@ -204,6 +206,12 @@ impl Conditions {
             Source::Person(person) => Some(*person),
             _ => None,
         })
+    }
+
+    /// Whether an alarm stands.
+    #[must_use]
+    pub fn stands(&self, alarm: Alarm) -> bool {
+        self.0.contains_key(&alarm)
     }
 
     /// Whether this source holds that alarm.

@@ -45,7 +45,9 @@ enum Verb {
     /// Put a backup in the database's place; the service must be stopped.
     ///
     /// What is there is kept beside it as .before-restore-TIME. People, rules and events are
-    /// afterwards as they were when the backup was made, also those suspended or removed since.
+    /// afterwards as they were when the backup was made; but whoever was suspended or removed since
+    /// stays so, and a lockdown and used commands stand. Operators open nothing until somebody has
+    /// looked and run doorward alarms ack restored.
     Restore {
         /// The backup.
         file: PathBuf,
@@ -154,6 +156,7 @@ fn restore(context: &Context, config: &Config, file: &Path, unsealed: bool) -> a
             "restored": file.display().to_string(),
             "last_known_seq": restored.last_known_seq,
             "set_aside": aside,
+            "taken_away": restored.taken_away.to_string(),
         }));
     }
     print_line(&format!(
@@ -164,7 +167,10 @@ fn restore(context: &Context, config: &Config, file: &Path, unsealed: bool) -> a
     if let Some(aside) = aside {
         print_line(&format!("what was there is kept as {aside}"))?;
     }
-    Ok(())
+    print_line(&restored.taken_away.to_string())?;
+    print_line(
+        "operators open nothing until you have looked at people and rules, and run doorward alarms ack restored",
+    )
 }
 
 fn vacuum(context: &Context, config: &Config) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! The caretaker's thread: room on the disk, backups, the [archivist](super::archivist)'s work, and
-//! the age of certificates.
+//! The caretaker's thread: room on the disk, backups, the [archivist](super::archivist)'s work, what was
+//! taken away, and the age of certificates.
 //!
 //! It tells the guard of the alarms of storage and certificates and never touches the relay, nor the record but by
 //! reading it and through the archivist. Whatever fails here is logged and an alarm; it never ends the service.
@@ -46,6 +46,8 @@ pub(super) struct Caretaker {
     backup_at: Option<Tick>,
     archivist: Archivist,
     certificates: Certificates,
+    /// The last event of which it is known that what it takes away is kept beside the database.
+    kept: u64,
 }
 
 /// The reasons for one alarm: it begins with the first and ends with the last.
@@ -103,6 +105,7 @@ impl Caretaker {
             clock,
             archivist,
             certificates,
+            kept: 0,
         }
     }
 
@@ -111,6 +114,7 @@ impl Caretaker {
         loop {
             self.look_at_space();
             self.look_at_record();
+            self.look_at_revocations();
             self.look_at_certificates();
             if self.backup_at.is_some_and(|at| self.clock.tick() >= at) {
                 self.back_up();
@@ -158,6 +162,28 @@ impl Caretaker {
                 self.raise(format!("the record cannot be looked after: {error}"));
             }
         }
+    }
+
+    /// What could not be kept beside the database, or never was, is made up for.
+    fn look_at_revocations(&mut self) {
+        let now = self.clock.now();
+        let kept = Store::open(&self.database, None)
+            .and_then(|mut store| store.keep_revocations(now, self.kept));
+        let detail = match kept {
+            Ok(kept) => {
+                self.kept = kept;
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what was taken away may not survive a restoration");
+                Some(error.to_string())
+            }
+        };
+        let _ = self.guard.send(Message::Input(Input::Alarm {
+            alarm: Alarm::Storage,
+            source: Source::Revocations,
+            detail,
+        }));
     }
 
     fn look_at_certificates(&mut self) {

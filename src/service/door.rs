@@ -273,6 +273,7 @@ fn left(store: &Store, policy: &crate::access::Policy, now: &Moment) -> Result<L
             .collect(),
         history,
         spent: store.spent_commands()?,
+        times: store.times(now.wall)?,
         released: store.may_have_ended_released()?,
         newest,
     })

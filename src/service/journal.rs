@@ -11,6 +11,8 @@ use super::commits::Commits;
 use super::guard::Message;
 use crate::beat::Beat;
 use crate::clock::Clock;
+use crate::conditions::Source;
+use crate::event::Alarm;
 use crate::guard::{Batch, Done, EntryId, Input, Outcome, Rejection, SiteNote};
 use crate::store::{Site, Store, StoreError};
 
@@ -42,6 +44,7 @@ impl Journal {
             self.busy.mark(began);
             let (outcomes, failure, site_told) = self.write(batch);
             self.busy.rest();
+            self.tell_of_revocations();
             let took = self.clock.tick().since(began);
             self.commits.note(took);
             let restart = failure.as_ref().is_some_and(StoreError::needs_restart);
@@ -113,6 +116,19 @@ impl Journal {
                 outcomes.extend(all.map(|entry| (entry.id, Outcome::Failed)));
                 (outcomes, Some(error), site_told)
             }
+        }
+    }
+
+    /// What was taken away must survive a restoration too; where that is not sure somebody has to know.
+    fn tell_of_revocations(&mut self) {
+        if let Some(detail) = self.store.revocations_trouble() {
+            let alarm = Input::Alarm {
+                alarm: Alarm::Storage,
+                source: Source::Revocations,
+                detail: Some(detail),
+            };
+            // The guard only goes away when the service ends.
+            let _ = self.guard.send(Message::Input(alarm));
         }
     }
 

@@ -30,6 +30,9 @@ impl Store {
             let outcome = match write(&savepoint, &stamp, door, entry) {
                 Ok(changed) => {
                     savepoint.commit()?;
+                    if let Some(spent) = &entry.spent {
+                        tx.spends(spent, entry.at);
+                    }
                     Outcome::Committed { changed }
                 }
                 Err(error) => {

@@ -2,13 +2,14 @@
 //! either.
 //!
 //! A row is written in the same transaction as the events about the command. It goes when the command
-//! has been over for [`SETBACK_S`] by the time of a *newer* command, so that a clock that is set back
-//! cannot make a forgotten one valid again: the gate refuses everything while the clock stands before
-//! the newest. The rate of an operator is counted from the rows too; one that does not count has the
+//! has been over for [`SETBACK_S`] by the time of a newer command, or of the last event, so that a clock
+//! that is set back cannot make a forgotten one valid again: the gate goes by the newest time on the
+//! record. The rate of an operator is counted from the rows too; one that does not count has the
 //! time 0.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::persons::parse;
 use super::{Store, StoreError, operators};
 use crate::clock::Timestamp;
 use crate::command::Operator;
@@ -63,12 +64,21 @@ pub(super) fn spend(conn: &Connection, now: Timestamp, spent: &Spent) -> Result<
         seen_at,
         spent.over.as_millisecond()
     ])?;
+    let last = last_time(conn)?.map_or(0, Timestamp::as_millisecond);
     conn.prepare_cached(
         "DELETE FROM commands_seen
-         WHERE expires_at + ? <= (SELECT max(seen_at) FROM commands_seen)",
+         WHERE expires_at + ? <= max(?, (SELECT max(seen_at) FROM commands_seen))",
     )?
-    .execute([SETBACK_S * 1_000])?;
+    .execute([SETBACK_S * 1_000, last])?;
     Ok(())
+}
+
+/// The time of the last event that was recorded by a clock that was trusted.
+fn last_time(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    conn.prepare_cached("SELECT time FROM events WHERE clock_synced = 1 ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok(parse(row, 0)))
+        .optional()?
+        .transpose()
 }
 
 #[cfg(test)]
@@ -107,7 +117,7 @@ mod tests {
         assert_eq!(store.spent_commands().unwrap().len(), 2);
     }
 
-    /// What the guard remembers by the same rule (`guard::spent` in the core) is what is here.
+    /// What the guard forgets (`guard::spent` in the core) goes from here at the latest with the next one.
     #[test]
     fn it_is_forgotten_only_when_a_newer_one_proves_that_it_is_long_over() {
         let (_folder, store) = store();
@@ -132,5 +142,23 @@ mod tests {
         let spent = store.spent_commands().unwrap();
         let newest = spent.iter().filter_map(|(_, at)| *at).max();
         assert_eq!(newest, Some(at(90)));
+    }
+
+    #[test]
+    fn what_counts_for_nobody_is_forgotten_by_the_time_of_the_record() {
+        let (_folder, mut store) = store();
+        spend(&store.conn, at(0), &spent("old", 30, false)).unwrap();
+        let cause = crate::event::SecureCause::Stop;
+        let event = crate::event::Event::DoorSecured { cause };
+        store.set_clock_synced(false);
+        store.record(at(500), event.clone()).unwrap();
+        spend(&store.conn, at(0), &spent("new", 600, false)).unwrap();
+        assert_eq!(store.spent_commands().unwrap().len(), 2);
+        store.set_clock_synced(true);
+        store.record(at(90), event).unwrap();
+        spend(&store.conn, at(0), &spent("newer", 600, false)).unwrap();
+        let left = store.spent_commands().unwrap();
+        assert!(left.iter().all(|(spent, _)| spent.id != "old"));
+        assert_eq!(left.len(), 2);
     }
 }

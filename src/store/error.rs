@@ -121,6 +121,17 @@ pub enum StoreError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// What was taken away cannot be kept beside the database.
+    #[error(
+        "{path}, which keeps what was taken away (people, operators, modes, used commands), cannot be used: {source}; until it can, a restored backup may give it back",
+        path = path.display()
+    )]
+    Revocations {
+        /// Which file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
     /// Somebody asked for an end of it.
     #[error("the backup was broken off; the one before is still there")]
     BackupStopped,

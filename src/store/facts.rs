@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
+use super::persons::parse;
 use super::{Store, StoreError, commands, conditions, operators, orders, rules, subjects};
 use crate::clock::Timestamp;
-use crate::command::gate::Spent;
+use crate::command::gate::{SETBACK_S, Spent};
 use crate::event::Alarm;
-use crate::guard::Facts;
+use crate::guard::{Facts, Times};
 
 impl Store {
     /// What stands here, unless it is what is `known` already. When it was read, and what another
@@ -42,6 +43,55 @@ impl Store {
     /// When the database cannot be read.
     pub fn spent_commands(&self) -> Result<Vec<(Spent, Option<Timestamp>)>, StoreError> {
         commands::spent(&self.conn)
+    }
+
+    /// What the record says about time: how far it has come, and from when on commands count.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn times(&self, now: Timestamp) -> Result<Times, StoreError> {
+        let of = |alarm| {
+            let conditions = conditions::all(&self.conn)?.into_iter();
+            Ok::<_, StoreError>(conditions.filter(|found| found.alarm == alarm).next_back())
+        };
+        let restored = of(Alarm::Restored)?;
+        let restored = restored.map(|alarm| alarm.acknowledged_at.max(Some(alarm.raised_at)));
+        let noted = of(Alarm::Clock)?.and_then(|alarm| alarm.acknowledged_at);
+        Ok(Times {
+            newest: newest(&self.conn, now)?,
+            noted,
+            not_before: restored.flatten().max(noted),
+        })
+    }
+}
+
+/// The newest time on the record. A clock that was ahead left events of the future: those from before
+/// somebody took note of that say nothing.
+fn newest(conn: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let newest = |after: i64| -> Result<Option<Timestamp>, StoreError> {
+        conn.prepare_cached(
+            "SELECT time FROM events WHERE clock_synced = 1 AND seq > ? ORDER BY time DESC LIMIT 1",
+        )?
+        .query_row([after], |row| Ok(parse(row, 0)))
+        .optional()?
+        .transpose()
+    };
+    let all = newest(0)?;
+    let setback = jiff::SignedDuration::from_secs(SETBACK_S);
+    if all.is_none_or(|all| all.duration_since(now) <= setback) {
+        return Ok(all);
+    }
+    // Looked for only then: the whole record may have to be read for it.
+    let noted: Option<i64> = conn.query_row(
+        "SELECT max(seq) FROM events
+         WHERE kind = 'alarm.acknowledged' AND data ->> 'alarm' = ?",
+        [Alarm::Clock.as_str()],
+        |row| row.get(0),
+    )?;
+    match noted {
+        // From the word on, itself included.
+        Some(seq) => newest(seq - 1),
+        None => Ok(all),
     }
 }
 

@@ -27,6 +27,7 @@ mod private;
 pub mod recover;
 mod reenroll;
 mod retention;
+mod revocations;
 mod rules;
 mod site;
 pub mod space;
@@ -38,7 +39,7 @@ mod wrong_pins;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 pub use crate::guard::ModeOrder;
 pub use checkpoints::Checkpoint;
@@ -49,6 +50,7 @@ pub use lock::InstanceLock;
 pub use persons::Person;
 pub use photos::PHOTO_LIMIT;
 pub use reenroll::{LeftOut, Reenrollment};
+pub use revocations::TakenAway;
 pub use rules::{
     Apply, EVERYONE, FieldChange, RuleDifference, RuleError, differences, group_in_words,
     holiday_in_words, rules_in, schedule_in_words,
@@ -60,6 +62,7 @@ pub use verify::{Expected, Finding, Report};
 
 use crate::event::wire::Wire;
 use health::FileIdentity;
+use revocations::{Log, Writing};
 
 /// How long a process waits for the other one's transaction. The longest write is an
 /// enrollment whose photos are kept, which [`PHOTO_LIMIT`] holds below it. In the service the journal
@@ -80,6 +83,10 @@ pub struct Store {
     path: PathBuf,
     identity: FileIdentity,
     stamp: Stamp,
+    /// What was taken away, beside the database.
+    log: Log,
+    /// Why something is missing there.
+    trouble: Option<String>,
 }
 
 /// What a connection adds to every event that it records.
@@ -112,6 +119,8 @@ impl Store {
             conn,
             identity,
             path: path.to_owned(),
+            log: Log::of(path),
+            trouble: None,
             stamp: Stamp {
                 wire,
                 author: None,
@@ -162,11 +171,9 @@ impl Store {
 
     /// Starts a transaction that holds the write lock from its beginning, so that what it
     /// read is still true when it writes; and that goes to the file at the path.
-    fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
+    fn write(&mut self) -> Result<Writing<'_>, StoreError> {
         self.ensure_in_place()?;
-        Ok(self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)?)
+        Writing::begin(&mut self.conn, &self.log, &mut self.trouble)
     }
 }
 

@@ -13,8 +13,10 @@ use super::StoreError;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
-/// What there is of a database, as SQLite names it.
-pub(super) const PARTS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// What there is of a database, as SQLite names it, and beside it.
+pub(super) const PARTS: [&str; 5] = ["", "-wal", "-shm", "-journal", REVOCATIONS];
+/// What follows the database's name in that of the file that says what was taken away.
+pub(super) const REVOCATIONS: &str = ".revocations";
 
 /// Makes sure that nobody else can use the database at `path`; an empty file is made where there
 /// is none.

@@ -5,6 +5,9 @@
 //! ever deleted. What cannot be read for lack of rights, or was written by a newer version, is
 //! no damage and stays an error.
 //!
+//! What was taken away since the backup is taken away again (`revocations`), and the alarm `restored`
+//! stands until somebody on the device has looked.
+//!
 //! The replacement is made whole beside the database, with the event that says so as its first
 //! new one, and takes its place in one step: a power cut leaves the old state or the new one.
 
@@ -19,7 +22,8 @@ use super::backup::{Partial, beside, previous};
 use super::health::{Depth, look_at, structure};
 use super::outbox::stage;
 use super::private::{close_to_others, with_suffix};
-use super::{Store, StoreError, lock};
+use super::revocations::{Log, Revoked, apply};
+use super::{Store, StoreError, TakenAway, lock};
 use crate::clock::Timestamp;
 use crate::event::wire::Wire;
 use crate::event::{Alarm, Event, RestoredFrom};
@@ -45,6 +49,8 @@ pub struct Recovery {
     pub set_aside: Option<PathBuf>,
     /// The last event that the replacement knows; 0 for none.
     pub last_known_seq: u64,
+    /// What the replacement would have given back.
+    pub taken_away: TakenAway,
 }
 
 impl fmt::Display for Recovery {
@@ -56,14 +62,16 @@ impl fmt::Display for Recovery {
         match &self.backup {
             Some(backup) => write!(
                 f,
-                "; the backup {} was restored, which ends with event {}: people and rules are as they were then, also those who were suspended or removed since",
+                "; the backup {} was restored, which ends with event {}: people and rules are as they were then, but whoever was suspended or removed since stays so; {}",
                 backup.display(),
-                self.last_known_seq
-            ),
+                self.last_known_seq,
+                self.taken_away
+            )?,
             None => f.write_str(
                 "; there was no sound backup, so the record is empty and nobody is let in until they are enrolled again",
-            ),
+            )?,
         }
+        f.write_str("; operators open nothing until somebody here has looked at people and rules, and run doorward alarms ack restored")
     }
 }
 
@@ -153,7 +161,9 @@ fn diagnose(path: &Path, backups: &[PathBuf]) -> Result<Option<String>, StoreErr
     if size == 0 {
         // Without any trace of an earlier one this is the first start.
         let log = std::fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
-        let was_there = log > 0 || backups.iter().any(|backup| backup.exists());
+        let was_there = log > 0
+            || backups.iter().any(|backup| backup.exists())
+            || Log::of(path).path().exists();
         return Ok(was_there.then(|| "was missing or empty".to_owned()));
     }
     let depth = if suspect(path).exists() {
@@ -199,17 +209,19 @@ fn recover(
         }
     }
     let (recovery, mut ready) = replacement.prepare(wire, restored, trouble, now)?;
-    ready.store.record(
-        now,
-        Event::AlarmRaised {
-            alarm: Alarm::Storage,
-            severity: Alarm::Storage.severity(),
-            detail: recovery.to_string(),
-            person: None,
-        },
-    )?;
+    ready.store.record(now, raised(Alarm::Storage, &recovery))?;
     ready.take_place()?;
     Ok(recovery)
+}
+
+/// Every cause and what follows stand in its text.
+fn raised(alarm: Alarm, recovery: &Recovery) -> Event {
+    Event::AlarmRaised {
+        alarm,
+        severity: alarm.severity(),
+        detail: recovery.to_string(),
+        person: None,
+    }
 }
 
 /// A database that is about to take another one's place.
@@ -265,7 +277,7 @@ impl<'a> Replacement<'a> {
             .any(|suffix| with_suffix(path, suffix).exists());
         let mut store = Store::open(copy.path(), wire)?;
         let known = head_in(&store.conn);
-        let recovery = Recovery {
+        let mut recovery = Recovery {
             trouble,
             source: match backup {
                 Some(_) => RestoredFrom::Backup,
@@ -274,9 +286,21 @@ impl<'a> Replacement<'a> {
             backup,
             set_aside: was_there.then(|| aside.clone()),
             last_known_seq: known.unwrap_or_default(),
+            taken_away: TakenAway::default(),
+        };
+        let log = Log::of(path);
+        let (revoked, unreadable) = match log.read() {
+            Ok(read) => (Revoked::of(&read.lines), read.unreadable),
+            Err(error) => {
+                // Whatever it says, the door needs a database.
+                let error = log.failed(error);
+                tracing::error!(%error, "it is not known what was taken away since the backup");
+                (Revoked::default(), 1)
+            }
         };
         let gap = if head.is_some() { GAP } else { GAP_UNKNOWN };
-        let after = head.max(known).unwrap_or_default().saturating_add(gap);
+        let last = head.max(known).max(Some(revoked.through));
+        let after = last.unwrap_or_default().saturating_add(gap);
         forget_broker(&store.conn)?;
         continue_sequence_after(&store.conn, after)?;
         store.record(
@@ -290,6 +314,14 @@ impl<'a> Replacement<'a> {
                 last_known_seq: recovery.last_known_seq,
             },
         )?;
+        let (conn, stamp) = (&store.conn, &store.stamp);
+        let tx = conn.unchecked_transaction()?;
+        recovery.taken_away = TakenAway {
+            unreadable,
+            ..apply(&tx, stamp, now, &revoked, recovery.last_known_seq)?
+        };
+        tx.commit()?;
+        store.record(now, raised(Alarm::Restored, &recovery))?;
         let ready = Ready {
             path,
             copy,

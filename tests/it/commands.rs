@@ -4,6 +4,7 @@
 //! client, which knows nothing of ours. Nobody stands before the camera.
 
 mod line;
+mod restored;
 
 use std::process::Command as Process;
 use std::time::{Duration, Instant};

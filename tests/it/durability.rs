@@ -349,15 +349,20 @@ fn a_damaged_database_is_set_aside_and_its_numbers_are_not_used_again() {
     assert_eq!(std::fs::read(aside).unwrap(), damaged);
     assert!(recovery.trouble.contains("was damaged"));
     // Five were published; two are known; the fifth and a thousand more are left out.
-    assert_eq!(seqs(&store), [1, 2, 1006, 1007]);
+    assert_eq!(seqs(&store), [1, 2, 1006, 1007, 1008]);
     record(&mut store, 1);
     let events = store.events(&EventFilter::default()).unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.event.kind()).collect();
     assert_eq!(
         kinds[2..],
-        ["record.restored", "alarm.raised", "door.secured"]
+        [
+            "record.restored",
+            "alarm.raised",
+            "alarm.raised",
+            "door.secured"
+        ]
     );
-    assert_eq!(events[4].seq, 1008);
+    assert_eq!(events[5].seq, 1009);
     assert_eq!(file.start().unwrap().1, None, "once");
 }
 
@@ -382,8 +387,9 @@ fn what_a_restored_outbox_sends_again_is_marked_and_its_session_is_gone() {
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    let expected = [(1, 0, true), (2, 0, true), (3, 0, false), (4, 0, false)];
-    assert_eq!(marked, expected);
+    let own = [3, 4, 5].map(|seq| (seq, 0, false));
+    assert_eq!(marked[..2], [(1, 0, true), (2, 0, true)]);
+    assert_eq!(marked[2..], own);
     let sessions: i64 = conn
         .query_row("SELECT count(*) FROM mqtt_session", [], |row| row.get(0))
         .unwrap();
@@ -408,7 +414,7 @@ fn a_missing_or_emptied_database_is_restored_and_nobody_knows_how_far_it_was() {
             let log = PathBuf::from(format!("{}-wal", aside.display()));
             assert_eq!(std::fs::read_to_string(log).unwrap(), "old");
         }
-        assert_eq!(seqs(&store), [1, 2, 1_000_003, 1_000_004]);
+        assert_eq!(seqs(&store), [1, 2, 1_000_003, 1_000_004, 1_000_005]);
     }
 }
 
@@ -432,7 +438,7 @@ fn the_backup_before_stands_in_for_a_damaged_one_and_an_empty_file_for_none() {
     let (store, recovery) = file.start().unwrap();
     let recovery = recovery.unwrap();
     assert_eq!(recovery.source, RestoredFrom::Empty);
-    assert_eq!(seqs(&store), [1_000_001, 1_000_002]);
+    assert_eq!(seqs(&store), [1_000_001, 1_000_002, 1_000_003]);
     assert_eq!(set_aside(file.path.parent().unwrap()).len(), 2, "both kept");
 }
 
@@ -493,24 +499,31 @@ fn a_damaged_database_is_replaced_at_the_start_and_people_are_still_known() {
     damage(&door.path("door.db"), "events");
     let mut service = door.start();
     let told = service.wait_for("was damaged");
-    for expected in ["door.db.damaged-", "was restored", "suspended"] {
+    for expected in ["door.db.damaged-", "was restored", "1 suspended"] {
         assert!(told.contains(expected), "{told}");
     }
     service.wait_for("\"people\":1");
     assert_eq!(
         door.kinds(),
-        ["admin.enrolled", "record.restored", "alarm.raised"]
+        [
+            "admin.enrolled",
+            "record.restored",
+            "admin.suspended",
+            "alarm.raised",
+            "alarm.raised"
+        ]
     );
     let events = door.json(&["events", "list"]);
     assert_eq!(events[1]["data"]["source"], "backup");
     assert_eq!(events[1]["seq"], 1003, "two were given out, one is known");
-    assert_eq!(events[2]["data"]["alarm"], "storage");
+    assert_eq!(events[3]["data"]["alarm"], "restored");
+    assert_eq!(events[4]["data"]["alarm"], "storage");
     assert_eq!(set_aside(&door.path("")).len(), 1);
     service.signal(Signal::TERM);
     assert!(service.wait().success(), "{}", service.log());
     assert_eq!(
         door.kinds().len(),
-        3,
+        5,
         "it stands until there is a new backup"
     );
 }
@@ -663,8 +676,12 @@ fn the_verbs_check_back_up_restore_and_vacuum() {
             .unwrap()
             .is_empty()
     );
-    assert_eq!(door.store().people().unwrap().len(), 1);
-    assert_eq!(seqs(&door.store()), [1, 1003], "enrolled, removed, a gap");
+    assert!(door.store().people().unwrap().is_empty(), "removed again");
+    assert_eq!(
+        seqs(&door.store()),
+        [1, 1003, 1004, 1005],
+        "enrolled; removed, a gap; restored, removed again, the alarm"
+    );
 
     damage(&door.path("door.db"), "events");
     let output = door.run(&["db", "check", "--json"]);

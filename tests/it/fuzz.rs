@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use doorward::clock::{Moment, Tick, Timestamp};
-use doorward::command::gate::{Ledger, Settings, judge};
+use doorward::command::gate::{Ledger, Settings, Spent, judge};
 use doorward::command::plain::{self, Arrival};
 use doorward::command::result::CommandResult;
 use doorward::command::token::{Claims, MAX_BYTES, sign};
@@ -34,11 +34,20 @@ impl Ledger for Naive {
     fn operator(&mut self, name: &str) -> Result<Option<Operator>, String> {
         Ok((name == self.ada.name).then(|| self.ada.clone()))
     }
-    fn may_verify(&mut self) -> bool {
+    fn may_verify(&mut self, _: &str) -> bool {
         true
     }
-    fn is_spent(&mut self, _: &str, _: &str) -> Result<bool, String> {
+    fn complaint(&mut self) -> Option<String> {
+        None
+    }
+    fn not_before(&mut self) -> Result<Option<Timestamp>, String> {
+        Ok(None)
+    }
+    fn is_spent(&mut self, _: &Spent) -> Result<bool, String> {
         Ok(false)
+    }
+    fn has_room(&mut self, _: &str) -> Result<bool, String> {
+        Ok(true)
     }
     fn newest(&mut self) -> Result<Option<Timestamp>, String> {
         Ok(None)

@@ -41,6 +41,7 @@ mod photos;
 mod recognition;
 mod reenroll;
 mod refusals;
+mod revocations;
 mod secrecy;
 mod secure;
 mod service;

@@ -85,6 +85,20 @@ impl Command {
         }
     }
 
+    /// Whether the door may be released by it, at once or later, or a lockdown ended.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        match self {
+            Command::Unlock {} => true,
+            Command::Mode { mode, .. } => *mode != ModeWord::Lockdown,
+            Command::Lock {}
+            | Command::Acknowledge { .. }
+            | Command::Snapshot {}
+            | Command::Locate { .. }
+            | Command::Reload {} => false,
+        }
+    }
+
     /// Whether its arguments fit together at `now`.
     ///
     /// # Errors
@@ -111,6 +125,10 @@ impl Command {
                     _ => Ok(()),
                 }
             }
+            Command::Acknowledge {
+                alarm: Alarm::Restored,
+                ..
+            } => Err("restored is taken note of on the door's own device, by whoever has looked there: doorward alarms ack restored".into()),
             Command::Acknowledge {
                 note: Some(note), ..
             } if note.chars().count() > NOTE || note.chars().any(char::is_control) => Err(format!(
@@ -264,9 +282,36 @@ mod tests {
                 r#"{"verb":"acknowledge","alarm":"tamper","note":"a\nb"}"#,
                 "control",
             ),
+            (
+                r#"{"verb":"acknowledge","alarm":"restored"}"#,
+                "doorward alarms ack restored",
+            ),
         ] {
             let refused = parsed(json).unwrap().check(now()).unwrap_err();
             assert!(refused.contains(word), "{json}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_may_release_the_door_is_told_from_what_never_does() {
+        let opens = |json: &str| parsed(json).unwrap().opens();
+        for json in [
+            r#"{"verb":"unlock"}"#,
+            r#"{"verb":"mode","mode":"unlocked","for_s":60}"#,
+            r#"{"verb":"mode","mode":"normal"}"#,
+            r#"{"verb":"mode","mode":"schedule"}"#,
+        ] {
+            assert!(opens(json), "{json}");
+        }
+        for json in [
+            r#"{"verb":"lock"}"#,
+            r#"{"verb":"mode","mode":"lockdown"}"#,
+            r#"{"verb":"acknowledge","alarm":"tamper"}"#,
+            r#"{"verb":"snapshot"}"#,
+            r#"{"verb":"locate"}"#,
+            r#"{"verb":"reload"}"#,
+        ] {
+            assert!(!opens(json), "{json}");
         }
     }
 

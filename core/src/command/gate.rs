@@ -5,14 +5,17 @@
 //! | the broker kept it, or was asked to | `retained` |
 //! | too large, or not what a command looks like | `malformed` |
 //! | nobody of that name is an operator | `unknown_operator` |
-//! | too many signatures to verify just now | `rate_limited` |
+//! | too many signatures in that name to verify just now | `rate_limited` |
 //! | not signed with that operator's key | `bad_signature` |
 //! | for another door | `wrong_door` |
 //! | valid for longer than allowed | `lives_too_long` |
 //! | nobody can tell the time here | `clock_untrusted` |
+//! | signed more than a day from now | `malformed` |
 //! | signed later than now | `from_future` |
 //! | its time is over | `expired` |
+//! | signed before the database was replaced, or the clock set right | `expired` |
 //! | carried out or refused before | `replayed` |
+//! | more of this operator is remembered than can be | `rate_limited` |
 //! | not within the operator's role | `insufficient_role` |
 //! | too many in a minute | `rate_limited` |
 //! | arguments that do not fit | `bad_arguments` |
@@ -20,7 +23,8 @@
 //! Cheap checks come before the signature, and nothing that only an operator may know is answered
 //! before it. What could still be carried out later is *spent* by any answer, a refusal too: a command
 //! that an operator saw refused must not open the door half a minute later, when somebody who recorded
-//! it sends it again. Pure: facts come in through [`Ledger`].
+//! it sends it again. *Now* is the newest time that is known, not the clock's: one that steps back makes
+//! nothing valid again. Pure: facts come in through [`Ledger`].
 
 use super::Command;
 use super::operator::Operator;
@@ -28,9 +32,14 @@ use super::token::Sealed;
 use crate::clock::{Moment, Timestamp};
 use crate::event::{CommandRefusal, CommandVerb, Role};
 
-/// The clock may be set back by so much without a command being refused for it; what is forgotten of
-/// spent commands has been over for longer.
+/// The clock may be set back by so much without every command being refused for it; what is forgotten
+/// of spent commands has been over for longer.
 pub const SETBACK_S: i64 = 60;
+
+/// How far ahead a command may be signed and be taken for one by a clock that is wrong, which is
+/// remembered until its time is over: a time zone is off by 14 hours at most. Whatever is further ahead is
+/// not remembered.
+pub const ABSURD_S: i64 = 86_400;
 
 /// What a door demands of commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,20 +65,35 @@ pub trait Ledger {
     /// When the record cannot be read.
     fn operator(&mut self, name: &str) -> Result<Option<Operator>, Self::Error>;
 
-    /// Whether there is room for one more signature to be verified.
-    fn may_verify(&mut self) -> bool;
+    /// Whether there is room for one more signature in this operator's name to be verified.
+    fn may_verify(&mut self, operator: &str) -> bool;
+
+    /// What is wrong with the clock just now, in words.
+    fn complaint(&mut self) -> Option<String>;
+
+    /// The newest time that is known: of anything on the record, or seen since.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn newest(&mut self) -> Result<Option<Timestamp>, Self::Error>;
+
+    /// Commands that were signed until then are refused.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn not_before(&mut self) -> Result<Option<Timestamp>, Self::Error>;
 
     /// Whether this command is spent.
     ///
     /// # Errors
     /// When the record cannot be read.
-    fn is_spent(&mut self, operator: &str, id: &str) -> Result<bool, Self::Error>;
+    fn is_spent(&mut self, command: &Spent) -> Result<bool, Self::Error>;
 
-    /// When the newest command was counted, whoever's it was.
+    /// Whether one more command of this operator can be remembered.
     ///
     /// # Errors
     /// When the record cannot be read.
-    fn newest(&mut self) -> Result<Option<Timestamp>, Self::Error>;
+    fn has_room(&mut self, operator: &str) -> Result<bool, Self::Error>;
 
     /// How many of an operator's commands were counted since then.
     ///
@@ -193,10 +217,10 @@ pub fn judge<L: Ledger>(
             "nobody of that name may command this door".into(),
         ));
     };
-    if !ledger.may_verify() {
+    if !ledger.may_verify(&operator.name) {
         return Err(claimed(
             Why::RateLimited,
-            "too many commands come in; it was not looked at".into(),
+            "too many commands come in in this operator's name; it was not looked at".into(),
         ));
     }
     let Some(claims) = sealed.open(&operator.key) else {
@@ -252,27 +276,57 @@ pub fn judge<L: Ledger>(
         let detail = "this door's clock is not synchronised: nobody can tell whether the command is still valid";
         return Err(not_now(Why::ClockUntrusted, detail.into()));
     }
+    if let Some(complaint) = ledger.complaint() {
+        let detail = format!("this door's clock is not to be trusted just now: {complaint}");
+        return Err(not_now(Why::ClockUntrusted, detail));
+    }
     let newest = ledger.newest().map_err(unreadable)?;
-    if newest.is_some_and(|newest| now.wall.as_second() < newest.as_second() - SETBACK_S) {
-        let detail = "this door's clock was set back behind a command that it carried out: what is spent may be forgotten";
+    let at = newest.map_or(now.wall, |newest| newest.max(now.wall));
+    if now.wall.as_second() < at.as_second() - SETBACK_S {
+        let detail = "this door's clock was set back behind what is on its record: nobody can tell what is still valid";
         return Err(not_now(Why::ClockUntrusted, detail.into()));
     }
-    if claims.iat > now.wall.as_second().saturating_add(skew) {
-        let ahead = claims.iat.saturating_sub(now.wall.as_second());
+    let ahead = claims.iat.saturating_sub(at.as_second());
+    if ahead > ABSURD_S {
+        let detail = format!("it was signed {ahead} s from now: no clock is that wrong");
+        return Err(refused(Why::Malformed, detail, None));
+    }
+    if ahead > skew {
         let detail = format!(
             "it was signed {ahead} s from now; at most {skew} s are allowed: compare the clocks"
         );
         return Err(not_now(Why::FromFuture, detail));
     }
-    if now.wall >= over {
-        let ago = now.wall.as_second().saturating_sub(claims.exp);
+    if at >= over {
+        if now.wall < over {
+            let detail =
+                "this door's clock is behind its record, by which the command's time is over";
+            return Err(not_now(Why::ClockUntrusted, detail.into()));
+        }
+        let ago = at.as_second().saturating_sub(claims.exp);
         let detail = format!("its time was over {ago} s ago");
-        return Err(not_now(Why::Expired, detail));
+        let for_good = ago > skew + SETBACK_S;
+        return Err(refused(
+            Why::Expired,
+            detail,
+            (!for_good).then(|| spent(false)),
+        ));
     }
-    let is_spent = ledger.is_spent(&operator.name, &claims.jti);
+    let not_before = ledger.not_before().map_err(unreadable)?;
+    // By a clock that was ahead then, and is right now, it says nothing.
+    let not_before = not_before.filter(|not_before| *not_before <= at);
+    if not_before.is_some_and(|not_before| claims.iat <= not_before.as_second()) {
+        let detail = "it was signed before this door's database was replaced or its clock set right; sign it again";
+        return Err(refused(Why::Expired, detail.into(), None));
+    }
+    let is_spent = ledger.is_spent(&spent(true));
     if is_spent.map_err(unreadable)? {
         let detail = "a command with this id was answered before".into();
         return Err(refused(Why::Replayed, detail, None));
+    }
+    if !ledger.has_room(&operator.name).map_err(unreadable)? {
+        let detail = "so many commands of this operator came that no more can be remembered; wait a few minutes";
+        return Err(not_now(Why::RateLimited, detail.into()));
     }
     let verb = claims.cmd.verb;
     if !operator.role.allows(verb) {
@@ -285,8 +339,7 @@ pub fn judge<L: Ledger>(
         );
         return Err(refused(Why::InsufficientRole, detail, Some(spent(true))));
     }
-    let minute_ago = now
-        .wall
+    let minute_ago = at
         .checked_sub(jiff::SignedDuration::from_secs(60))
         .unwrap_or(Timestamp::MIN);
     let counted = ledger.counted(&operator.name, minute_ago);

@@ -58,6 +58,9 @@ pub enum Alarm {
     WrongPins,
     /// The broker cannot do what MQTT promises: messages that should arrive once may arrive twice.
     Broker,
+    /// The database was replaced by a backup or an empty one: operators open nothing until somebody on the
+    /// device has looked and taken note.
+    Restored,
 }
 
 /// How soon somebody should look.
@@ -109,6 +112,12 @@ impl Alarm {
         matches!(self, Alarm::Duress)
     }
 
+    /// Whether it ends only when somebody takes note of it.
+    #[must_use]
+    pub fn stands_until_noted(self) -> bool {
+        matches!(self, Alarm::Duress | Alarm::Restored)
+    }
+
     /// How soon somebody should look.
     #[must_use]
     pub fn severity(self) -> Severity {
@@ -125,7 +134,8 @@ impl Alarm {
             | Alarm::RexStuck
             | Alarm::RelayFault
             | Alarm::SessionTaken
-            | Alarm::WrongPins => Severity::Major,
+            | Alarm::WrongPins
+            | Alarm::Restored => Severity::Major,
             Alarm::SpoofSuspected | Alarm::Tamper | Alarm::ForcedOpen | Alarm::Duress => {
                 Severity::Critical
             }

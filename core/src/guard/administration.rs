@@ -71,6 +71,11 @@ impl Guard {
             }
             for (alarm, noted) in facts.acknowledged.iter() {
                 self.acknowledged(*alarm, *noted, now);
+                match alarm {
+                    Alarm::Clock => self.wall.noted(*noted, now),
+                    Alarm::Restored => self.wall.look_anew(*noted),
+                    _ => {}
+                }
             }
             self.follow_schedule(now);
         }

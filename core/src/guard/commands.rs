@@ -12,17 +12,16 @@ use super::spent::{Remembered, SpentCommands};
 use super::{Author, Change, Deed, Facts, Guard, Rejection};
 use crate::clock::{Moment, Tick, Timestamp};
 use crate::command::gate::{self, Accepted, Refusal, Spent};
-use crate::command::limits::{Bucket, Throttle};
+use crate::command::limits::{Bucket, Budgets, Throttle};
 use crate::command::plain::{self, Arrival, Plain};
 use crate::command::result::{self, CommandResult};
 use crate::command::{Command, Incoming};
 use crate::door::Input;
 use crate::event::wire::{Lock, Wire};
-use crate::event::{CommandRefusal, Event, Mode};
+use crate::event::{Alarm, CommandRefusal, Event, Mode};
 
-/// Signatures that are verified at once, and how soon one more is.
-const VERIFY_BURST: u32 = 20;
-const VERIFY_EVERY: Duration = Duration::from_millis(100);
+/// Why operators open nothing after the database was replaced.
+const RESTORED: &str = "the database was replaced by a backup or an empty one, so that nobody knows who may still send commands: operators open nothing until somebody has looked on the door's device and said so there: doorward alarms ack restored";
 
 /// What the configuration says about commands.
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ pub struct CommandSettings {
 #[derive(Debug)]
 pub(super) struct Commands {
     settings: CommandSettings,
-    verify: Bucket,
+    budgets: Budgets,
     plain_rate: Bucket,
     throttle: Throttle,
     spent: SpentCommands,
@@ -88,10 +87,10 @@ impl Commands {
         let per_minute = settings.gate.per_minute;
         Self {
             settings,
-            verify: Bucket::new(VERIFY_BURST, VERIFY_EVERY),
+            budgets: Budgets::default(),
             plain_rate: Bucket::new(per_minute, Duration::from_secs(60) / per_minute.max(1)),
             throttle: Throttle::default(),
-            spent: SpentCommands::new(spent),
+            spent: SpentCommands::new(spent, per_minute),
             connected: None,
             plain: 0,
             picture: None,
@@ -135,14 +134,18 @@ impl Guard {
 
     fn signed(&mut self, incoming: &Incoming, facts: &Facts, now: &Moment) {
         let known = facts.is_fresh(now.tick);
+        let (wall, at) = (&self.wall, self.wall.latest(now));
         let Some(commands) = &mut self.commands else {
             return;
         };
+        commands.spent.tidy(wall);
         let mut ledger = Remembered {
             facts,
             known,
             spent: &commands.spent,
-            verify: &mut commands.verify,
+            budgets: &mut commands.budgets,
+            wall,
+            at,
             now: now.tick,
         };
         let (payload, settings) = (&incoming.payload, &commands.settings.gate);
@@ -156,13 +159,13 @@ impl Guard {
                     spent,
                 } = accepted;
                 command.date(now.wall);
-                commands.spent.spend(spent.clone(), now.wall);
+                let spent = commands.spent.spend(spent, at);
                 let ordered = Ordered {
                     author: Author::Operator(operator.clone()),
                     id,
                     operator,
                     command,
-                    spent: Some(spent),
+                    spent,
                     at: now.wall,
                     incoming: incoming.clone(),
                     recorded: Vec::new(),
@@ -170,10 +173,10 @@ impl Guard {
                 };
                 self.execute(ordered, facts, now);
             }
-            Err(refusal) => {
-                if let Some(spent) = &refusal.spent {
-                    commands.spent.spend((**spent).clone(), now.wall);
-                }
+            Err(mut refusal) => {
+                let spent = refusal.spent.take();
+                let spent = spent.and_then(|spent| commands.spent.spend(*spent, at));
+                refusal.spent = spent.map(Box::new);
                 let author = match &refusal.operator {
                     Some(operator) if refusal.genuine => Author::Operator(operator.clone()),
                     _ => Author::Door,
@@ -253,6 +256,10 @@ impl Guard {
 
     /// Begins to carry out what was accepted.
     pub(super) fn execute(&mut self, ordered: Ordered, facts: &Facts, now: &Moment) {
+        if ordered.command.opens() && self.conditions.stands(Alarm::Restored) {
+            let (reason, spent) = (CommandRefusal::DoorRefused, ordered.spent.clone());
+            return self.refuse_order(&ordered, reason, RESTORED, spent, now);
+        }
         let change = match &ordered.command {
             Command::Unlock {} => return self.ask_unlock(ordered, facts, now),
             Command::Lock {} => return self.lock(ordered, now),
@@ -436,9 +443,15 @@ impl Guard {
             entry.spent = refusal.spent.as_deref().cloned();
             self.record.keep(entry, None, now.tick);
         }
-        if (refusal.genuine || told.is_some())
-            && let Some(Commands { settings, .. }) = &self.commands
-        {
+        let Some(commands) = &mut self.commands else {
+            return;
+        };
+        let mut answered = || match &refusal.operator {
+            Some(operator) if refusal.genuine => commands.budgets.may_answer(operator, now.tick),
+            _ => false,
+        };
+        if told.is_some() || answered() {
+            let settings = &commands.settings;
             let result = CommandResult::refused(&settings.wire, refusal, now.wall);
             self.answer_with(&result, now, incoming);
         }

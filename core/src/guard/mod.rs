@@ -18,6 +18,8 @@
 //! | `visitors` | claims, PINs, challenges: people are answered |
 //! | `passage` | from a grant, a command or a mode to the relay |
 //! | `commands` | operators are answered |
+//! | `spent` | which commands are remembered, and what the gate asks |
+//! | `wall` | how far the wall clock is believed |
 //! | `administration` | rules, orders, acknowledgements |
 //! | `refusals` | what the broker refuses |
 //! | `panel` | what people at the door are shown |
@@ -35,6 +37,7 @@ mod spent;
 mod throttle;
 mod timers;
 mod visitors;
+mod wall;
 
 #[cfg(test)]
 mod tests;
@@ -51,10 +54,11 @@ pub use entry::{
 pub use facts::{FRESH, Facts};
 pub use record::Patience;
 pub use timers::{Timer, Timers};
+pub use wall::Times;
 
 use crate::access::rules::{Presence, Subject};
 use crate::access::{Desk, Policy};
-use crate::clock::{ClockWatch, Moment, Tick, Timestamp};
+use crate::clock::{Moment, Tick, Timestamp};
 use crate::command::gate::Spent;
 use crate::conditions::{Conditions, Source};
 use crate::door::{self, Door};
@@ -65,6 +69,7 @@ use commands::Commands;
 use passage::Then;
 use record::Record;
 use refusals::Refusals;
+use wall::Wall;
 
 /// How long a release that lasts stands without being renewed; and how often it is.
 pub const LEASE: Duration = Duration::from_secs(3);
@@ -114,9 +119,11 @@ pub struct Left {
     pub history: Vec<Recorded>,
     /// Commands that are spent.
     pub spent: Vec<(Spent, Option<Timestamp>)>,
+    /// What the record says about time.
+    pub times: Times,
     /// Whether the relay may have been released when it ended.
     pub released: bool,
-    /// When the newest event on the record happened.
+    /// When the newest event on the record happened, by whatever clock the door had then.
     pub newest: Option<Timestamp>,
 }
 
@@ -149,7 +156,7 @@ pub struct Guard {
     desk: Desk,
     door: Door,
     conditions: Conditions,
-    clock_watch: ClockWatch,
+    wall: Wall,
     record: Record<Then>,
     timers: Timers,
     deeds: Vec<Deed>,
@@ -223,7 +230,7 @@ impl Guard {
             desk,
             door: Door::default(),
             conditions,
-            clock_watch: ClockWatch::default(),
+            wall: Wall::new(left.times),
             timers: Timers::default(),
             deeds: Vec::new(),
             applied: None,
@@ -263,6 +270,7 @@ impl Guard {
     #[must_use]
     pub fn handle(&mut self, input: Input, facts: &Facts, now: &Moment) -> Vec<Deed> {
         self.lapse(now);
+        self.look_at_clock(now);
         self.apply_facts(facts, now);
         match input {
             Input::Tick => {}
@@ -329,6 +337,15 @@ impl Guard {
         self.conditions.active()
     }
 
+    /// What comes in is judged by a clock that was looked at.
+    fn look_at_clock(&mut self, now: &Moment) {
+        match self.wall.look(now).map(str::to_owned) {
+            Some(detail) if !self.stopped => self.raise(Alarm::Clock, Source::Clock, detail, now),
+            Some(_) => {}
+            None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
+        }
+    }
+
     /// What time alone brings about.
     fn due(&mut self, facts: &Facts, now: &Moment) {
         self.step(door::Input::Tick, now);
@@ -343,10 +360,6 @@ impl Guard {
         self.slow(now);
         if self.timers.take_due(Timer::Round, now.tick) && !self.stopped {
             self.timers.set(Timer::Round, Some(now.tick + ROUND));
-            match self.clock_watch.complaint(now) {
-                Some(detail) => self.raise(Alarm::Clock, Source::Clock, detail, now),
-                None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
-            }
             self.refusals_due(now);
             self.settle_doubt(now);
             self.follow_schedule(now);

@@ -17,7 +17,10 @@ struct Known {
     role: Role,
     verify: bool,
     spent: HashSet<(String, String)>,
+    complaint: Option<&'static str>,
     newest: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    room: bool,
     counted: u32,
     broken: Option<&'static str>,
 }
@@ -42,12 +45,25 @@ impl Ledger for Known {
             key: key.public_key().clone(),
         }))
     }
-    fn may_verify(&mut self) -> bool {
+    fn may_verify(&mut self, operator: &str) -> bool {
+        assert_eq!(operator, "ada");
         self.verify
     }
-    fn is_spent(&mut self, operator: &str, id: &str) -> Result<bool, String> {
+    fn complaint(&mut self) -> Option<String> {
+        self.complaint.map(str::to_owned)
+    }
+    fn not_before(&mut self) -> Result<Option<Timestamp>, String> {
+        self.fails("not before")?;
+        Ok(self.not_before)
+    }
+    fn is_spent(&mut self, command: &Spent) -> Result<bool, String> {
         self.fails("spent")?;
-        Ok(self.spent.contains(&(operator.to_owned(), id.to_owned())))
+        let key = (command.operator.clone(), command.id.clone());
+        Ok(self.spent.contains(&key))
+    }
+    fn has_room(&mut self, _: &str) -> Result<bool, String> {
+        self.fails("room")?;
+        Ok(self.room)
     }
     fn newest(&mut self) -> Result<Option<Timestamp>, String> {
         self.fails("newest")?;
@@ -55,7 +71,10 @@ impl Ledger for Known {
     }
     fn counted(&mut self, _: &str, since: Timestamp) -> Result<u32, String> {
         self.fails("counted")?;
-        assert_eq!(since.as_second(), NOW - 60);
+        let now = self
+            .newest
+            .map_or(NOW, |newest| newest.as_second().max(NOW));
+        assert_eq!(since.as_second(), now - 60);
         Ok(self.counted)
     }
 }
@@ -86,7 +105,10 @@ fn case() -> Case {
             role: Role::Operate,
             verify: true,
             spent: HashSet::new(),
+            complaint: None,
             newest: None,
+            not_before: None,
+            room: true,
             counted: 0,
             broken: None,
         },
@@ -220,14 +242,70 @@ fn clock_untrusted() {
     assert!(refusal.spent.is_some_and(|spent| !spent.counts));
 }
 
+fn at(from_now: i64) -> Option<Timestamp> {
+    Some(Timestamp::from_second(NOW + from_now).unwrap())
+}
+
 #[test]
-fn a_clock_that_was_set_back_behind_what_was_carried_out_is_not_trusted() {
-    let newest = |ahead| Some(Timestamp::from_second(NOW + ahead).unwrap());
-    let refusal = refused(|case| case.known.newest = newest(61));
+fn a_clock_that_is_complained_of_is_not_trusted() {
+    let refusal = refused(|case| case.known.complaint = Some("it jumped"));
+    assert_eq!(refusal.reason, Why::ClockUntrusted);
+    assert!(refusal.detail.contains("it jumped"));
+    assert!(refusal.spent.is_some_and(|spent| !spent.counts));
+}
+
+#[test]
+fn a_clock_that_was_set_back_behind_the_record_is_not_trusted() {
+    let refusal = refused(|case| case.known.newest = at(61));
     assert_eq!(refusal.reason, Why::ClockUntrusted);
     let mut little = case();
-    little.known.newest = newest(60);
-    assert!(little.judged().is_ok());
+    little.known.newest = at(34);
+    assert!(little.judged().is_ok(), "in time by the record too");
+    // In time by the clock alone.
+    let refusal = refused(|case| case.known.newest = at(35));
+    assert_eq!(refusal.reason, Why::ClockUntrusted);
+    assert!(refusal.detail.contains("behind its record"));
+    // Signed now, by a clock that is right.
+    let mut right = case();
+    right.known.newest = at(40);
+    (right.claims.iat, right.claims.exp) = (NOW + 40, NOW + 70);
+    assert!(right.judged().is_ok());
+}
+
+#[test]
+fn what_was_signed_before_the_database_was_replaced_is_over_for_good() {
+    for not_before in [at(-5), at(0)] {
+        let refusal = refused(|case| case.known.not_before = not_before);
+        assert_eq!(refusal.reason, Why::Expired);
+        assert!(refusal.detail.contains("sign it again"));
+        assert!(refusal.spent.is_none());
+    }
+    let mut after = case();
+    after.known.not_before = at(-6);
+    assert!(after.judged().is_ok());
+    // By a clock that was ahead then.
+    let mut ahead = case();
+    ahead.known.not_before = at(1);
+    assert!(ahead.judged().is_ok());
+}
+
+#[test]
+fn an_absurd_time_is_malformed_and_not_remembered() {
+    for (ahead, reason) in [(86_401, Why::Malformed), (86_400, Why::FromFuture)] {
+        let refusal = refused(|case| {
+            case.claims.iat = NOW + ahead;
+            case.claims.exp = NOW + ahead + 30;
+        });
+        assert_eq!(refusal.reason, reason);
+        assert_eq!(refusal.spent.is_some(), reason == Why::FromFuture);
+    }
+}
+
+#[test]
+fn more_than_can_be_remembered() {
+    let refusal = refused(|case| case.known.room = false);
+    assert_eq!(refusal.reason, Why::RateLimited);
+    assert!(refusal.genuine && refusal.spent.is_some());
 }
 
 #[test]
@@ -254,6 +332,14 @@ fn expired() {
         case.claims.exp = NOW - 10;
     });
     assert_eq!(refusal.reason, Why::Expired);
+    // What is over for good is not remembered.
+    for (ago, remembered) in [(70, true), (71, false)] {
+        let refusal = refused(|case| {
+            case.claims.iat = NOW - ago - 30;
+            case.claims.exp = NOW - ago;
+        });
+        assert_eq!(refusal.spent.is_some(), remembered, "{ago}");
+    }
     let mut just = case();
     just.claims.iat = NOW - 39;
     just.claims.exp = NOW - 9;
@@ -300,7 +386,14 @@ fn bad_arguments() {
 
 #[test]
 fn what_cannot_be_read_lets_nothing_pass() {
-    for what in ["operator", "newest", "spent", "counted"] {
+    for what in [
+        "operator",
+        "newest",
+        "not before",
+        "spent",
+        "room",
+        "counted",
+    ] {
         let refusal = refused(|case| case.known.broken = Some(what));
         assert_eq!(refusal.reason, Why::StorageFailure, "{what}");
     }

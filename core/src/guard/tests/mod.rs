@@ -3,6 +3,7 @@
 //! `stories`, `corners`, `duress`, `guesses`, `keypad` and `starts` are told one by one,
 //! `properties` hold whatever `steps` make happen.
 
+mod commands;
 mod corners;
 mod duress;
 mod guesses;

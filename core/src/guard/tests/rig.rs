@@ -15,7 +15,7 @@ use crate::command::token::{Claims, sign};
 use crate::command::{Command, Incoming, Operator, gate};
 use crate::door::{ContactSettings, RexSettings, Settings};
 use crate::event::wire::{QosPolicy, Wire};
-use crate::event::{Event, PersonId, PersonStatus, Recorded, ReleaseCause, Role};
+use crate::event::{Alarm, Event, PersonId, PersonStatus, Recorded, ReleaseCause, Role};
 use crate::gallery::Member;
 use crate::guard::{
     Author, Batch, Change, CommandSettings, Deed, Done, Entry, Facts, Guard, GuardSettings, Input,
@@ -66,6 +66,8 @@ pub(super) struct Rig {
     /// When the relay moved, and to what, with what was on the record then.
     pub(super) moves: Vec<(Tick, bool, usize)>,
     pub(super) answers: Vec<String>,
+    /// Commands that the disk remembers.
+    pub(super) spent: Vec<gate::Spent>,
     pub(super) pressed: bool,
     /// When the first digit of what is being typed was pressed.
     pub(super) typing: Option<Tick>,
@@ -77,16 +79,15 @@ pub(super) fn id(n: u8) -> PersonId {
     PersonId(Uuid::from_u128(u128::from(n)))
 }
 
-fn key() -> SigningKey {
-    SigningKey::from_pem(&pem_of_seed(&[1; 32])).unwrap()
+fn key(name: &str) -> SigningKey {
+    let seed = name.as_bytes().first().copied().unwrap_or_default();
+    SigningKey::from_pem(&pem_of_seed(&[seed; 32])).unwrap()
 }
 
-fn ada() -> Operator {
-    Operator {
-        name: "ada".into(),
-        role: Role::Admin,
-        key: key().public_key().clone(),
-    }
+fn operator(name: &str, role: Role) -> (String, Operator) {
+    let key = key(name).public_key().clone();
+    let name = name.to_owned();
+    (name.clone(), Operator { name, role, key })
 }
 
 /// A door with contact and exit button, five seconds of release.
@@ -148,6 +149,15 @@ impl Rig {
         without_record: WithoutRecord,
         change: impl FnOnce(&mut GuardSettings, &mut Policy),
     ) -> Rig {
+        Rig::after(without_record, Left::default(), change)
+    }
+
+    /// A door with what the last run left.
+    pub(super) fn after(
+        without_record: WithoutRecord,
+        left: Left,
+        change: impl FnOnce(&mut GuardSettings, &mut Policy),
+    ) -> Rig {
         let mut policy: Policy = policy();
         policy.settings.alarm_after_denials = 0;
         policy.settings.lockout_after = 0;
@@ -157,12 +167,15 @@ impl Rig {
             read_at: Some(now.tick),
             rules: Arc::new(policy.rules.clone()),
             people: Arc::new(people.collect()),
-            operators: Arc::new(BTreeMap::from([("ada".to_owned(), ada())])),
+            operators: Arc::new(BTreeMap::from([
+                operator("ada", Role::Admin),
+                operator("vera", Role::View),
+            ])),
             ..Facts::default()
         };
         let mut settings = settings(without_record);
         change(&mut settings, &mut policy);
-        let guard = Guard::new(settings.clone(), policy.clone(), Left::default(), &now);
+        let guard = Guard::new(settings.clone(), policy.clone(), left, &now);
         let mut rig = Rig {
             typing: None,
             settings,
@@ -181,6 +194,7 @@ impl Rig {
             relay: None,
             moves: Vec::new(),
             answers: Vec::new(),
+            spent: Vec::new(),
             pressed: false,
         };
         rig.tell(Input::Tick);
@@ -295,6 +309,7 @@ impl Rig {
             }
             Some(Change::Acknowledge { .. }) | None => {}
         }
+        self.spent.extend(entry.spent.clone());
         for fact in &entry.facts {
             self.record.push(Line {
                 author: entry.author.clone(),
@@ -353,6 +368,16 @@ impl Rig {
 
     pub(super) fn order(&mut self, order: Option<ModeOrder>) {
         self.store.order = order;
+        self.store.revision += 1;
+        self.read();
+        self.tell(Input::Tick);
+    }
+
+    /// Somebody at the device takes note of an alarm.
+    pub(super) fn note(&mut self, alarm: Alarm) {
+        let mut noted = (*self.store.acknowledged).clone();
+        let _ = noted.insert(alarm, self.now.wall);
+        self.store.acknowledged = Arc::new(noted);
         self.store.revision += 1;
         self.read();
         self.tell(Input::Tick);
@@ -443,19 +468,54 @@ impl Rig {
         self.send("d/home/front/command/plain/home", payload);
     }
 
+    /// The wall clock is set; no time passes.
+    pub(super) fn set_clock(&mut self, by_s: i64) {
+        self.now.wall += jiff::SignedDuration::from_secs(by_s);
+    }
+
     /// An operator sends this.
     pub(super) fn command(&mut self, id: &str, cmd: Command) {
-        let signed = self.now.wall.as_second();
+        let token = self.token("ada", id, 0, cmd);
+        self.signed(&token);
+    }
+
+    /// What an operator signs so many seconds from now.
+    pub(super) fn token(&self, name: &str, id: &str, from_now: i64, cmd: Command) -> String {
+        self.token_with(name, name, id, from_now, cmd)
+    }
+
+    /// What somebody signs in the name of an operator.
+    pub(super) fn forged(&self, name: &str, id: &str) -> String {
+        self.token_with(name, "mallory", id, 0, Command::Unlock {})
+    }
+
+    fn token_with(&self, iss: &str, by: &str, id: &str, from_now: i64, cmd: Command) -> String {
+        let signed = self.now.wall.as_second() + from_now;
         let claims = Claims {
-            iss: "ada".into(),
+            iss: iss.into(),
             aud: "/d/home/front".into(),
             jti: id.into(),
             iat: signed,
             exp: signed + 30,
             cmd,
         };
-        let token = sign(&key(), &claims).unwrap();
-        self.send("d/home/front/command", &token);
+        sign(&key(by), &claims).unwrap()
+    }
+
+    /// A token comes in.
+    pub(super) fn signed(&mut self, token: &str) {
+        self.send("d/home/front/command", token);
+    }
+
+    /// What the answer to a token says: `ok`, the reason why not, or nothing when there is none.
+    pub(super) fn answer_to(&mut self, token: &str) -> String {
+        let answers = self.answers.len();
+        self.signed(token);
+        let Some(answer) = self.answers.get(answers) else {
+            return String::new();
+        };
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
+        answer["reason"].as_str().unwrap_or("ok").to_owned()
     }
 
     fn send(&mut self, topic: &str, payload: &str) {
