@@ -404,6 +404,7 @@ fn the_record_says_how_far_time_has_come_until_somebody_says_that_the_clock_is_r
         alarm,
         severity: alarm.severity(),
         detail: "it jumped".into(),
+        person: None,
     };
     let times = |store: &Store| store.times(later(5)).unwrap();
     assert_eq!(times(&store).newest, Some(now()));
