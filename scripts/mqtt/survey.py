@@ -24,6 +24,8 @@ OUR_DOING = re.compile(r"was cut|connection refused|closed the connection before
 HANDSHAKE = 400
 IN_HANDSHAKE = 0.1
 EVENT = 600
+# What a door keeps under way at most (`mqtt.inflight`).
+WINDOW = 20
 
 
 class Server:
@@ -83,7 +85,7 @@ class Survey:
     async def _cut_all(self):
         for number in range(self.cuts):
             target = self.events * (number + 1) // (self.cuts + 1)
-            fired = self.link.arm_cut(self._byte(self.events // (self.cuts + 1)), self.random.random() < 0.5)
+            fired = self.link.arm_cut(self._byte(target), self.random.random() < 0.5)
             self.publisher.until(target, self.random.choice([0, 500, 5_000]))
             went_on = await self._until(lambda: fired.done() or self.publisher.drained == target)
             self.link.disarm()
@@ -91,11 +93,12 @@ class Survey:
                 return
             self.made += fired.done() or self.link.cut()
 
-    def _byte(self, events):
-        """At which the next connection is cut."""
+    def _byte(self, target):
+        """At which the connection is cut: anywhere among what may be waiting, which goes out at once."""
         if self.random.random() < IN_HANDSHAKE:
             return self.random.randrange(HANDSHAKE)
-        return HANDSHAKE + EVENT + self.random.randrange(EVENT * max(1, events))
+        waiting = min(WINDOW, target - max(0, self.publisher.drained))
+        return HANDSHAKE + self.random.randrange(EVENT * (waiting + 1))
 
     async def _finish(self):
         self.publisher.until(self.events)
