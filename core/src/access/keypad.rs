@@ -23,7 +23,7 @@ const LINGERS: Duration = Duration::from_secs(60);
 const TURNS: usize = 64;
 /// Duress PINs that digits are compared with at most, the newest turns first: each takes a tenth of a
 /// second and more.
-const OTHERS: usize = 4;
+pub const OTHERS: usize = 4;
 
 /// A time in which digits could be somebody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,21 +65,24 @@ impl Keypad {
         }
     }
 
-    /// Somebody is turned away who would be asked, were they not locked out: nobody's turn.
+    /// Somebody is turned away who would be asked, were they not locked out: nobody's turn. Who is turned
+    /// away again soon was there all the time, and was there last.
     pub fn turned_away(&mut self, person: PersonId, now: Tick) {
-        let mut turns = self.turns.iter_mut();
-        match turns.find(|turn| turn.person == person && !turn.asked) {
-            Some(turn) => turn.to = Some(now),
-            None => self.remember(
-                Turn {
-                    person,
-                    from: now,
-                    to: Some(now),
-                    asked: false,
-                },
-                now,
-            ),
-        }
+        let lingers = |turn: &Turn| {
+            let soon = turn.to.is_some_and(|to| now.since(to) <= LINGERS);
+            turn.person == person && !turn.asked && soon
+        };
+        let before = self.turns.iter().position(lingers);
+        let before = before.and_then(|at| self.turns.remove(at));
+        self.remember(
+            Turn {
+                person,
+                from: before.map_or(now, |turn| turn.from),
+                to: Some(now),
+                asked: false,
+            },
+            now,
+        );
     }
 
     /// Whose turn it was.
@@ -98,7 +101,7 @@ impl Keypad {
             let there = turn.from <= began
                 && turn.to.is_none_or(|to| began.since(to) <= LINGERS)
                 && Some(turn.person) != owner;
-            if there && others.len() < OTHERS && !others.contains(&turn.person) {
+            if there && !others.contains(&turn.person) {
                 others.push(turn.person);
             }
         }
@@ -208,14 +211,27 @@ mod tests {
     }
 
     #[test]
-    fn few_are_remembered_and_fewer_compared() {
+    fn who_is_turned_away_again_was_there_last_but_not_since_an_hour_ago() {
+        let mut keypad = Keypad::default();
+        keypad.turned_away(person(1), at(100));
+        keypad.turned_away(person(2), at(110));
+        keypad.turned_away(person(1), at(160));
+        assert_eq!(keypad.others(None, at(165)), [person(1), person(2)]);
+        assert_eq!(keypad.others(None, at(130)), [person(1), person(2)]);
+        keypad.turned_away(person(1), at(3_700));
+        assert_eq!(keypad.others(None, at(3_695)), []);
+        assert_eq!(keypad.others(None, at(3_700)), [person(1)]);
+    }
+
+    #[test]
+    fn few_are_remembered() {
         let mut keypad = Keypad::default();
         for n in 0..200 {
             keypad.turn_of(Some(person(n)), at(100));
             keypad.turned_away(person(n), at(100));
         }
         assert!(keypad.turns.len() <= TURNS);
-        assert_eq!(keypad.others(None, at(100)).len(), OTHERS);
+        assert!(keypad.others(None, at(100)).len() <= TURNS);
         keypad.turn_of(None, at(1_000));
         keypad.turn_of(Some(person(1)), at(2_000));
         assert_eq!(keypad.turns.len(), 1);

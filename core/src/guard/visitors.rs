@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::passage::{Admission, Then};
 use super::{Author, Deed, Facts, Guard, WithoutRecord};
-use crate::access::keypad::{Compared, Comparison};
+use crate::access::keypad::{Compared, Comparison, OTHERS};
 use crate::access::pin::Typed;
 use crate::access::rules::Subject;
 use crate::access::{Answer, Evidence, Judgement, denials, face};
@@ -127,6 +127,7 @@ impl Guard {
             others: others
                 .filter_map(pins)
                 .filter(|(_, pins)| pins.duress.is_some())
+                .take(OTHERS)
                 .collect(),
         };
         if comparison.is_empty() {

@@ -41,6 +41,8 @@ pub struct Person {
     pub subject: Subject,
     pub pin: Option<&'static str>,
     pub duress: Option<&'static str>,
+    /// Counts the PINs that they were given.
+    pub pins: u32,
     pub enrolled: bool,
 }
 
@@ -96,13 +98,32 @@ pub struct Letter {
     pub wish: Wish,
 }
 
+/// What typed digits were found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which PIN of whoever typed them.
+    pub own: Option<(usize, Pin)>,
+    /// Who called for help by them.
+    pub forced: Option<usize>,
+}
+
+/// What typed digits are compared with, and what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparing {
+    pub owner: Option<usize>,
+    /// Whose duress PIN they may be, in this order.
+    pub others: Vec<usize>,
+    pub outcome: Outcome,
+}
+
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
     Claim(usize),
-    Typed(&'static str),
-    /// The digits that somebody typed have been compared.
-    Compared(usize, Pin),
+    /// Digits, and how many milliseconds before Enter the first of them was pressed.
+    Typed(&'static str, i64),
+    /// Digits that somebody typed have been compared.
+    Compared(Outcome),
     /// The face alone decided.
     FaceDenied(Option<usize>, DenyReason),
     Contact(Contact),
@@ -149,8 +170,8 @@ impl Happening {
     pub fn kind(&self) -> &'static str {
         match self {
             Happening::Claim(_) => "claim",
-            Happening::Typed(_) => "typed",
-            Happening::Compared(..) => "digits compared",
+            Happening::Typed(..) => "typed",
+            Happening::Compared(_) => "digits compared",
             Happening::FaceDenied(..) => "face denied",
             Happening::Contact(_) => "contact",
             Happening::Rex(_) => "exit button",
@@ -212,7 +233,7 @@ pub enum Said {
     Closed(Option<i64>),
     Rex,
     Mode(Mode, ModeSource, Option<i64>),
-    Raised(Alarm),
+    Raised(Alarm, Option<usize>),
     Cleared(Alarm),
     Executed {
         id: String,
@@ -264,9 +285,9 @@ pub struct Seen {
     pub moves: Vec<(i64, bool)>,
     /// Until when it is released if nobody says anything else.
     pub until: Option<i64>,
-    /// Whose typed digits are to be compared, and what will come of it.
-    pub compare: Option<(usize, Pin)>,
-    /// Whose PIN is waited for.
+    /// What typed digits are to be compared with, and what will come of it.
+    pub compare: Option<Comparing>,
+    /// Whose digits would be those that begin now.
     pub awaited: Option<usize>,
     /// Whether the store is to be read at once.
     pub read: bool,
@@ -278,6 +299,8 @@ pub struct Seen {
     pub repeated_denials: bool,
     /// Milliseconds that the person of the input is still locked out.
     pub locked_out: Option<i64>,
+    /// Who is locked out for too many wrong PINs since their last right one.
+    pub capped: BTreeSet<usize>,
     pub first_entered: Option<i64>,
     pub desk_due: Option<i64>,
     pub door_due: Option<i64>,

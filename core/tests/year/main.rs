@@ -49,7 +49,7 @@ const DAYS: u64 = 10_000;
 const SHOWN: usize = 20;
 
 /// What short runs with much trouble must have come across to be worth anything.
-const EXPECTED: [&str; 31] = [
+const EXPECTED: [&str; 38] = [
     "granted",
     "granted by face and PIN",
     "asked for Pin",
@@ -76,6 +76,13 @@ const EXPECTED: [&str; 31] = [
     "alarm: forced_open",
     "alarm: held_open",
     "alarm: storage",
+    "alarm: spoof_suspected",
+    "alarm: wrong_pins",
+    "digits: of nobody who is asked",
+    "digits: of somebody who is asked",
+    "duress: by somebody else's digits",
+    "duress: by their own digits",
+    "order doubted at the start",
     "executed: mode",
     "executed: unlock",
     "refused: replayed",
@@ -173,6 +180,20 @@ fn play(seed: u64, inputs: u64, trouble: f64) -> Played {
                 if *released { "released" } else { "secured" }
             ));
         }
+        if let Some(comparing) = &actual.compare {
+            let asked = comparing.owner.is_some() && comparing.owner == actual.awaited;
+            let whose = if asked { "somebody" } else { "nobody" };
+            count(format!("digits: of {whose} who is asked"));
+            let outcome = comparing.outcome;
+            if let Some(forced) = outcome.forced {
+                let own = outcome.own.is_some_and(|(who, _)| who == forced);
+                let whose = if own { "their own" } else { "somebody else's" };
+                count(format!("duress: by {whose} digits"));
+            }
+        }
+        if matches!(happening, Happening::Started { .. }) && naive.doubts() {
+            count("order doubted at the start".into());
+        }
         let kind = format!("input: {}", happening.kind());
         *inputs_of.entry(kind).or_default() += 1;
         world.react(&actual, due, naive.lease(), now);
@@ -227,7 +248,7 @@ fn told(said: &Said) -> String {
         Said::Released { cause, .. } => format!("released: {cause:?}"),
         Said::Withdrawn { cause, .. } => format!("withdrawn: {cause:?}"),
         Said::Secured(cause) => format!("secured: {cause:?}"),
-        Said::Raised(alarm) => format!("alarm: {}", alarm.as_str()),
+        Said::Raised(alarm, _) => format!("alarm: {}", alarm.as_str()),
         Said::Executed { verb, .. } => format!("executed: {}", verb.as_str()),
         Said::Refused { reason, .. } => format!("refused: {}", reason.as_str()),
         Said::Opened => "opened".into(),

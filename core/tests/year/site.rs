@@ -1,6 +1,5 @@
 //! A random site: rules, people, settings.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
@@ -21,8 +20,9 @@ use rand_chacha::ChaCha8Rng;
 use super::happening::{DOOR, Person, Site};
 use super::real::person_id;
 
-pub const PINS: [&str; 2] = ["2580", "1379"];
-pub const DURESS: &str = "2581";
+/// One that is somebody's PIN may be somebody else's duress PIN.
+pub const PINS: [&str; 3] = ["2580", "1379", "4862"];
+pub const DURESS: [&str; 2] = ["2591", "4862"];
 pub const WRONG: &str = "0000";
 
 const WEEK: [Day; 7] = [
@@ -35,32 +35,19 @@ const WEEK: [Day; 7] = [
     Day::Sun,
 ];
 
-/// Hashes of the few PINs that people share, as cheap as Argon2 allows: a year has many.
-pub struct Hashes(BTreeMap<&'static str, String>);
-
-impl Hashes {
-    pub fn new() -> Hashes {
-        let params = Params::new(8, 1, 1, None).unwrap();
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let hash = |digits: &'static str| {
-            let hash = argon2.hash_password_with_salt(digits.as_bytes(), &[7; 16]);
-            (digits, hash.unwrap().to_string())
-        };
-        Hashes([PINS[0], PINS[1], DURESS].map(hash).into())
-    }
-
-    pub fn of(&self, pin: &str, duress: Option<&str>) -> PinHashes {
-        PinHashes {
-            pin: self.0[pin].clone(),
-            duress: duress.map(|duress| self.0[duress].clone()),
-        }
-    }
+/// As cheap as Argon2 allows: a year has many. Whoever is given the same digits again has another hash.
+fn hash(digits: &str, number: u32) -> String {
+    let params = Params::new(8, 1, 1, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut salt = [7; 16];
+    salt[..4].copy_from_slice(&number.to_le_bytes());
+    let hash = argon2.hash_password_with_salt(digits.as_bytes(), &salt);
+    hash.unwrap().to_string()
 }
 
 /// A site whose special days lie between `from` and `to`.
 pub fn site(rng: &mut ChaCha8Rng, zone: &TimeZone, from: Date, to: Date) -> Site {
     let rules = rules(rng, from, to);
-    let hashes = Hashes::new();
     let access = access(rng, &rules);
     let interlock = rng.random_bool(0.6);
     let mut site = Site {
@@ -98,10 +85,11 @@ pub fn site(rng: &mut ChaCha8Rng, zone: &TimeZone, from: Date, to: Date) -> Site
             },
             pin: None,
             duress: None,
+            pins: 0,
             enrolled: true,
         };
         if rng.random_bool(0.8) {
-            give_pin(rng, &hashes, &mut person);
+            give_pin(rng, &mut person);
         }
         if rng.random_bool(0.1) {
             person.subject.valid_from = Some(moment_between(rng, from, to));
@@ -114,11 +102,16 @@ pub fn site(rng: &mut ChaCha8Rng, zone: &TimeZone, from: Date, to: Date) -> Site
     site
 }
 
-pub fn give_pin(rng: &mut ChaCha8Rng, hashes: &Hashes, person: &mut Person) {
+pub fn give_pin(rng: &mut ChaCha8Rng, person: &mut Person) {
     let pin = PINS[rng.random_range(0..PINS.len())];
+    let duress = DURESS[rng.random_range(0..DURESS.len())];
+    person.pins += 1;
     person.pin = Some(pin);
-    person.duress = rng.random_bool(0.3).then_some(DURESS);
-    person.subject.pin = Some(hashes.of(pin, person.duress));
+    person.duress = (duress != pin && rng.random_bool(0.5)).then_some(duress);
+    person.subject.pin = Some(PinHashes {
+        pin: hash(pin, person.pins),
+        duress: person.duress.map(|duress| hash(duress, person.pins)),
+    });
 }
 
 pub fn groups_of(rng: &mut ChaCha8Rng, rules: &Rules) -> Vec<String> {
@@ -275,6 +268,7 @@ fn access(rng: &mut ChaCha8Rng, rules: &Rules) -> AccessConfig {
         lockout_after: rng.random_range(0..=5),
         lockout_window_s: rng.random_range(1..=10) * 60,
         lockout_s: rng.random_range(1..=15) * 60,
+        lockout_after_wrong_pins: *[0, 2, 3, 5, 10].choose(rng).unwrap(),
         anti_passback: *passback.choose(rng).unwrap(),
         anti_passback_s: rng.random_range(1..=60) * 60,
         area: Some("house".into()),

@@ -134,6 +134,46 @@ fn who_is_locked_out_can_still_signal() {
 }
 
 #[test]
+fn who_has_no_duress_pin_takes_nobodys_place_among_those_who_are_heard() {
+    let mut rig = door();
+    let typing = rig.store.people[&super::rig::id(2)].clone();
+    for n in 4..=6 {
+        rig.change(n, |person| {
+            (person.groups, person.pin) = (typing.groups.clone(), typing.pin.clone());
+        });
+    }
+    rig.pass(500);
+    for n in 1..=6 {
+        rig.claim(n);
+        rig.pass(1_000);
+    }
+    rig.type_in(DURESS);
+    assert_eq!(forced(&rig), [ONE]);
+}
+
+#[test]
+fn who_is_locked_out_and_shows_their_face_again_is_heard_first() {
+    let mut rig = door();
+    rig.change(2, |person| {
+        person.pin = Some(crate::access::fixtures::pins())
+    });
+    rig.pass(500);
+    for n in [1, 2] {
+        for _ in 0..3 {
+            rig.claim(n);
+            rig.type_in("9999");
+        }
+    }
+    for n in [1, 2, 1] {
+        rig.claim(n);
+        rig.pass(1_000);
+    }
+    // Both have the same.
+    rig.type_in(DURESS);
+    assert_eq!(forced(&rig), [ONE]);
+}
+
+#[test]
 fn digits_of_nobody_who_was_there_are_compared_with_nothing() {
     let mut rig = door();
     let lines = rig.record.len();

@@ -162,7 +162,7 @@ impl Rig {
         policy.settings.alarm_after_denials = 0;
         policy.settings.lockout_after = 0;
         let now = moment("2026-03-30T12:00:00[Europe/Berlin]");
-        let people = (1..=3).map(|n| (id(n), subject(n, &["always"])));
+        let people = (1..=6).map(|n| (id(n), subject(n, &["always"])));
         let facts = Facts {
             read_at: Some(now.tick),
             rules: Arc::new(policy.rules.clone()),

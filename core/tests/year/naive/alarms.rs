@@ -41,9 +41,12 @@ impl Alarms {
         held.is_some_and(|held| held.by.iter().any(|(by, _)| *by == source))
     }
 
-    /// True when it is news.
+    /// True when it is news: of somebody, where it did not stand of them; every call for help is.
     pub fn raise(&mut self, alarm: Alarm, source: Source, until: Option<i64>) -> bool {
-        let news = !self.0.contains_key(&alarm);
+        let news = match source {
+            Source::Person(_) => alarm == Alarm::Duress || !self.held(alarm, source),
+            _ => !self.0.contains_key(&alarm),
+        };
         let held = self.0.entry(alarm).or_default();
         held.over = None;
         held.by
@@ -63,9 +66,25 @@ impl Alarms {
         }
     }
 
-    /// True when it was over by that.
-    pub fn noted(&mut self, alarm: Alarm) -> bool {
-        alarm == Alarm::Duress && self.0.remove(&alarm).is_some()
+    /// It is no news that it holds for this reason after a start.
+    pub fn known(&mut self, alarm: Alarm, source: Source) {
+        if self.0.contains_key(&alarm) {
+            self.raise(alarm, source, None);
+        }
+    }
+
+    /// Somebody took note of a call for help, but not of those of some people, who called since. True
+    /// when it was over by that.
+    pub fn noted(&mut self, alarm: Alarm, since: &[Source]) -> bool {
+        let Some(held) = self.0.get_mut(&alarm).filter(|_| alarm == Alarm::Duress) else {
+            return false;
+        };
+        held.by.retain(|(by, _)| since.contains(by));
+        if !held.by.is_empty() {
+            return false;
+        }
+        self.0.remove(&alarm);
+        true
     }
 
     /// Those that are over by now.

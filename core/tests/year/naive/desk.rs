@@ -1,20 +1,25 @@
 //! Who is waited for, and what somebody is answered.
 
 use doorward_core::access::pin::Pin;
-use doorward_core::event::{Challenge, DenyReason};
+use doorward_core::event::{Alarm, Challenge, DenyReason};
 
 use super::Naive;
 use super::disk::Known;
+use super::keypad::Keypad;
 use super::rules::Verdict;
-use crate::happening::{Now, Site};
+use crate::happening::{Comparing, Now, Outcome, Site};
 
-/// What somebody is answered; `pin` is set once they typed one: whether it was for duress.
+/// Comparisons under way at most, and people at most whose duress PINs are compared.
+const COMPARISONS: u32 = 8;
+const HEARD: usize = 4;
+
+/// What somebody is answered; `pin` once they typed one.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
     Granted {
         who: usize,
         rule: String,
-        pin: Option<bool>,
+        pin: bool,
         first: bool,
         accompanied: bool,
     },
@@ -22,15 +27,13 @@ pub(super) enum Answer {
         who: usize,
         reason: DenyReason,
         rule: String,
-        pin: Option<bool>,
-        /// By face and PIN, although that one was wrong.
-        typed: bool,
+        /// Also when it was a wrong one.
+        pin: bool,
     },
     Asked {
         who: usize,
         challenge: Challenge,
         ms: i64,
-        pin: Option<bool>,
     },
 }
 
@@ -38,7 +41,7 @@ pub(super) enum Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
     who: usize,
-    pin: Option<bool>,
+    pin: bool,
     rule: String,
     until: i64,
     /// Whether they have a PIN, as they were looked up last.
@@ -49,7 +52,8 @@ pub(super) struct Waiting {
 pub struct Desk {
     pub(super) pin: Option<Waiting>,
     second: Option<Waiting>,
-    /// Per person: their denials that count, since they were last granted.
+    pub(super) keypad: Keypad,
+    /// Per person: their wrong PINs since the last right one.
     pub(super) tries: Vec<Vec<i64>>,
     /// The newest denials of anybody that count, and until when there are or were too many.
     pub(super) denials: Vec<i64>,
@@ -64,6 +68,7 @@ impl Desk {
         Desk {
             pin: None,
             second: None,
+            keypad: Keypad::default(),
             tries: vec![Vec::new(); people],
             denials: Vec::new(),
             alarm_until: None,
@@ -72,9 +77,17 @@ impl Desk {
         }
     }
 
-    pub fn awaited(&self) -> Option<usize> {
-        let wait = self.pin.as_ref().filter(|wait| wait.has_pin);
-        wait.map(|wait| wait.who)
+    /// Whoever is waited for has the keypad.
+    fn turn(&mut self, now: Now) {
+        let who = self.pin.as_ref().map(|wait| wait.who);
+        self.keypad.turn(who, now.tick);
+    }
+
+    /// A right PIN ends the count of wrong ones, once it lets in.
+    fn proven(&mut self, who: usize, pin: bool) {
+        if pin {
+            self.tries[who].clear();
+        }
     }
 
     pub fn due(&self) -> Option<i64> {
@@ -104,6 +117,7 @@ impl Desk {
                 answers.push(denied(wait.who, wait.pin, reason, wait.rule));
             }
         }
+        self.turn(now);
         answers
     }
 
@@ -133,6 +147,7 @@ impl Desk {
             if gone {
                 self.denied(site, Some(who), DenyReason::Unknown, now.tick);
             }
+            self.turn(now);
         }
         answers
     }
@@ -154,49 +169,73 @@ impl Naive {
             return self.deny_face(site, None, DenyReason::Unknown, now);
         }
         let mut answers = self.running.desk.over(site, now);
-        self.decide(site, who, None, now, &mut answers);
+        self.decide(site, who, false, now, &mut answers);
+        self.running.desk.turn(now);
         self.answered(site, answers, now);
     }
 
-    pub(super) fn typed(&mut self, site: &Site, digits: &str, now: Now) {
+    pub(super) fn typed(&mut self, site: &Site, digits: &str, began: i64, now: Now) {
         self.look_up(site, now);
         let run = &mut self.running;
-        let Some(who) = run.desk.awaited() else {
+        let has_pin = |who: &usize| {
+            let person = run.known.people.get(*who);
+            person.is_some_and(|person| person.enrolled && person.pin.is_some())
+        };
+        let duress = |who: usize| run.known.people[who].duress;
+        let shown = run.desk.keypad.owner(began);
+        let mut others = run.desk.keypad.others(shown, began);
+        others.retain(|who| has_pin(who) && duress(*who).is_some());
+        others.truncate(HEARD);
+        let owner = shown.filter(has_pin);
+        if (owner.is_none() && others.is_empty()) || run.comparing >= COMPARISONS {
             return;
+        }
+        run.comparing += 1;
+        let own = owner.map(|who| {
+            let pin = match run.known.people[who].pin {
+                Some(pin) if pin == digits => Pin::Right,
+                _ if duress(who) == Some(digits) => Pin::Duress,
+                _ => Pin::Wrong,
+            };
+            (who, pin)
+        });
+        let forced = match own {
+            Some((_, Pin::Right)) => None,
+            Some((who, Pin::Duress)) => Some(who),
+            _ => others
+                .iter()
+                .copied()
+                .find(|who| duress(*who) == Some(digits)),
         };
-        let person = &run.known.people[who];
-        let pin = if person.pin == Some(digits) {
-            Pin::Right
-        } else if person.duress == Some(digits) {
-            Pin::Duress
-        } else {
-            Pin::Wrong
-        };
-        run.compare = Some((who, pin));
+        run.compare = Some(Comparing {
+            owner,
+            others,
+            outcome: Outcome { own, forced },
+        });
     }
 
-    pub(super) fn compared(&mut self, site: &Site, who: usize, pin: Pin, now: Now) {
+    pub(super) fn compared(&mut self, site: &Site, outcome: Outcome, now: Now) {
+        self.running.comparing = self.running.comparing.saturating_sub(1);
         self.look_up(site, now);
+        if let Some(who) = outcome.forced {
+            self.running.forced.insert(who, now.wall);
+            self.raise_of(Alarm::Duress, who, None, now);
+        }
+        let Some((who, pin)) = outcome.own else {
+            return;
+        };
         let desk = &mut self.running.desk;
         let mut answers = desk.over(site, now);
         if let Some(wait) = desk.pin.take_if(|wait| wait.who == who) {
-            match (wait.has_pin, pin) {
-                (false, _) => self.decide(site, who, None, now, &mut answers),
-                (true, Pin::Right) => self.decide(site, who, Some(false), now, &mut answers),
-                (true, Pin::Duress) => self.decide(site, who, Some(true), now, &mut answers),
-                (true, Pin::Wrong) => {
-                    let reason = DenyReason::PinWrong;
-                    desk.denied(site, Some(who), reason, now.tick);
-                    answers.push(Answer::Denied {
-                        who,
-                        reason,
-                        rule: wait.rule,
-                        pin: None,
-                        typed: true,
-                    });
-                }
+            if wait.has_pin && pin == Pin::Wrong {
+                let reason = DenyReason::PinWrong;
+                desk.denied(site, Some(who), reason, now.tick);
+                answers.push(denied(who, true, reason, wait.rule));
+            } else {
+                self.decide(site, who, wait.has_pin, now, &mut answers);
             }
         }
+        self.running.desk.turn(now);
         self.answered(site, answers, now);
     }
 
@@ -204,7 +243,7 @@ impl Naive {
         &mut self,
         site: &Site,
         who: usize,
-        mut pin: Option<bool>,
+        mut pin: bool,
         now: Now,
         answers: &mut Vec<Answer>,
     ) {
@@ -213,21 +252,24 @@ impl Naive {
         let own_pin = desk.pin.take_if(|wait| wait.who == who);
         let own_second = desk.second.take_if(|wait| wait.who == who);
         if let Some(wait) = &own_second {
-            pin = pin.or(wait.pin);
+            pin |= wait.pin;
         }
         if self.two_together(site, who, pin, now, answers) {
             return;
         }
-        let verdict = self.judge(site, who, pin.is_some(), false, now).0;
+        let verdict = self.judge(site, who, pin, false, now).0;
         let has_pin = self.running.known.people[who].pin.is_some();
         let desk = &mut self.running.desk;
         match verdict {
             Verdict::Yes { rule, first } => {
-                desk.tries[who].clear();
+                desk.proven(who, pin);
                 answers.push(granted(who, pin, rule, first, false));
             }
             Verdict::No { reason, rule } => {
                 desk.denied(site, Some(who), reason, now.tick);
+                if reason == DenyReason::Lockout {
+                    desk.keypad.turned_away(who, now.tick);
+                }
                 answers.push(denied(who, pin, reason, rule));
             }
             Verdict::Ask { pin: for_pin, rule } => {
@@ -240,12 +282,7 @@ impl Naive {
                 let ms = i64::from(seconds) * 1000;
                 let until = own.as_ref().map_or(now.tick + ms, |wait| wait.until);
                 if own.is_none() {
-                    answers.push(Answer::Asked {
-                        who,
-                        challenge,
-                        ms,
-                        pin,
-                    });
+                    answers.push(Answer::Asked { who, challenge, ms });
                 }
                 let (place, reason) = if for_pin {
                     (&mut desk.pin, DenyReason::PinMissing)
@@ -269,21 +306,21 @@ impl Naive {
         &mut self,
         site: &Site,
         who: usize,
-        pin: Option<bool>,
+        pin: bool,
         now: Now,
         answers: &mut Vec<Answer>,
     ) -> bool {
         let Some(wait) = self.running.desk.second.clone() else {
             return false;
         };
-        let (other, with_two) = self.judge(site, who, pin.is_some(), true, now);
+        let (other, with_two) = self.judge(site, who, pin, true, now);
         let Verdict::Yes { rule, first } = other else {
             return false;
         };
         if !with_two {
             return false;
         }
-        let own = self.judge(site, wait.who, wait.pin.is_some(), true, now).0;
+        let own = self.judge(site, wait.who, wait.pin, true, now).0;
         let desk = &mut self.running.desk;
         desk.second = None;
         match own {
@@ -291,8 +328,8 @@ impl Naive {
                 rule: own_rule,
                 first: own_first,
             } => {
-                desk.tries[wait.who].clear();
-                desk.tries[who].clear();
+                desk.proven(wait.who, wait.pin);
+                desk.proven(who, pin);
                 answers.push(granted(wait.who, wait.pin, own_rule, own_first, true));
                 answers.push(granted(who, pin, rule, first, true));
                 return true;
@@ -309,7 +346,7 @@ impl Naive {
     }
 }
 
-fn granted(who: usize, pin: Option<bool>, rule: String, first: bool, accompanied: bool) -> Answer {
+fn granted(who: usize, pin: bool, rule: String, first: bool, accompanied: bool) -> Answer {
     Answer::Granted {
         who,
         rule,
@@ -319,12 +356,11 @@ fn granted(who: usize, pin: Option<bool>, rule: String, first: bool, accompanied
     }
 }
 
-fn denied(who: usize, pin: Option<bool>, reason: DenyReason, rule: String) -> Answer {
+fn denied(who: usize, pin: bool, reason: DenyReason, rule: String) -> Answer {
     Answer::Denied {
         who,
         reason,
         rule,
         pin,
-        typed: pin.is_some(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use doorward_core::event::{Alarm, Mode, Role};
+use doorward_core::event::{Alarm, DenyReason, Mode, Role};
 
 use super::memory::Noted;
 use super::paper::{Change, Note, Paper, Spent};
@@ -21,6 +21,11 @@ pub struct OnDisk {
     pub inside: Vec<Inside>,
     pub(super) spent: Vec<Spent>,
     pub(super) record: Vec<(i64, Noted)>,
+    /// Wrong PINs that are not on `record` any more, and neither is a right or a new one after them: when
+    /// by the wall, and whose.
+    pub(super) old_guesses: Vec<(i64, usize)>,
+    /// The latest time that is on the record.
+    pub newest: Option<i64>,
     pub ended_released: bool,
     pub summary: Option<Summary>,
     pub engaged: bool,
@@ -78,6 +83,32 @@ impl OnDisk {
         if self.ever_raised.contains(&alarm) && !self.noted.contains_key(&alarm) {
             self.noted.insert(alarm, wall);
             self.revision += 1;
+        }
+    }
+
+    pub fn happened(&mut self, wall: i64) {
+        self.newest = Some(self.newest.map_or(wall, |newest| newest.max(wall)));
+    }
+
+    pub(super) fn remember(&mut self, wall: i64, noted: Noted) {
+        self.happened(wall);
+        if let Noted::NewPin(who) | Noted::Granted(who, _, true) = noted {
+            self.old_guesses.retain(|(_, guessed)| *guessed != who);
+        }
+        self.record.push((wall, noted));
+        if self.record.len() <= HISTORY {
+            return;
+        }
+        // A guess is forgotten only by what came after it.
+        let (wall, noted) = self.record.remove(0);
+        if let Noted::Denied(Some(who), DenyReason::PinWrong) = noted {
+            let over = |noted: &Noted| match noted {
+                Noted::NewPin(one) | Noted::Granted(one, _, true) => *one == who,
+                _ => false,
+            };
+            if !self.record.iter().any(|(_, noted)| over(noted)) {
+                self.old_guesses.push((wall, who));
+            }
         }
     }
 
@@ -170,21 +201,19 @@ impl OnDisk {
 
     fn say(&mut self, paper: &Paper, said: &Said) {
         let noted = match said {
-            Said::Granted { who, rule, .. } => Some(Noted::Granted(*who, rule.clone())),
+            Said::Granted { who, rule, pin } => Some(Noted::Granted(*who, rule.clone(), *pin)),
             Said::Denied { who, reason, .. } => Some(Noted::Denied(*who, *reason)),
             Said::Asked { .. } => Some(Noted::Asked),
             _ => None,
         };
+        self.happened(paper.at);
         if let Some(noted) = noted {
-            self.record.push((paper.at, noted));
-            if self.record.len() > HISTORY {
-                self.record.remove(0);
-            }
+            self.remember(paper.at, noted);
         }
         match said {
             Said::Granted { .. } | Said::Released { .. } => self.ended_released = true,
             Said::Secured(_) => self.ended_released = false,
-            Said::Raised(alarm) => {
+            Said::Raised(alarm, _) => {
                 self.raised.insert(*alarm);
                 self.ever_raised.insert(*alarm);
                 self.noted.remove(alarm);

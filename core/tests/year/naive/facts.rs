@@ -1,10 +1,11 @@
 //! What was read of the store, and what the naive model believes of it.
 
+use doorward_core::conditions::Source;
 use doorward_core::event::{Alarm, Mode};
 use doorward_core::guard::WithoutRecord;
 
-use super::Naive;
 use super::door::Knock;
+use super::{Naive, of};
 use crate::happening::{Now, Said, Site};
 
 /// What was read longer ago lets nobody in.
@@ -36,11 +37,16 @@ impl Naive {
                 Some(_) => run.order,
                 None => run.known.order,
             };
-            self.govern(site, order, now);
-            for (alarm, noted) in self.running.known.noted.clone() {
-                if self.running.duress_at.is_none_or(|raised| noted >= raised) {
-                    self.noted(alarm, now);
+            self.new_pins(revision.is_some());
+            match (revision, order) {
+                (None, Some((mode, until))) if !now.trusted => {
+                    self.doubt(site, mode, until, now);
                 }
+                (Some(_), Some(_)) if order == self.running.doubted => {}
+                _ => self.govern(site, order, now),
+            }
+            for (alarm, at) in self.running.known.noted.clone() {
+                self.noted(alarm, at, now);
             }
             self.follow_schedule(site, now);
         }
@@ -70,13 +76,47 @@ impl Naive {
 
     pub(super) fn govern(&mut self, site: &Site, order: Option<(Mode, Option<i64>)>, now: Now) {
         let order = order.filter(|(_, until)| until.is_none_or(|until| until > now.wall));
-        self.running.order = order;
+        (self.running.order, self.running.doubted) = (order, None);
         let choice = order.map(|(mode, until)| (mode, until.map(|until| until - now.wall), until));
         self.knock(site, Knock::Operator(choice), now);
     }
 
-    pub(super) fn noted(&mut self, alarm: Alarm, now: Now) {
-        if self.running.alarms.noted(alarm) {
+    /// An order of the last run, by a clock that may be hours behind. What opens waits for the time; what
+    /// does not lasts as long as it may have to, which is counted from the newest that is on the record.
+    fn doubt(&mut self, site: &Site, mode: Mode, until: Option<i64>, now: Now) {
+        let order = Some((mode, until));
+        (self.running.order, self.running.doubted) = (order, order);
+        let earliest = self.running.newest.unwrap_or(now.wall);
+        let lasts = until.map(|until| until - earliest);
+        let takes = mode != Mode::Unlocked && lasts.is_none_or(|lasts| lasts > 0);
+        let choice = takes.then_some((mode, lasts, until));
+        self.knock(site, Knock::Operator(choice), now);
+    }
+
+    /// Whoever has another PIN than before begins anew.
+    fn new_pins(&mut self, known: bool) {
+        let run = &mut self.running;
+        let people = run.known.people.iter();
+        let pins: Vec<Option<u32>> = people
+            .map(|person| (person.enrolled && person.pin.is_some()).then_some(person.pins))
+            .collect();
+        let before = run.pins.iter().zip(&pins);
+        for (tries, (before, after)) in run.desk.tries.iter_mut().zip(before) {
+            if known && before != after {
+                tries.clear();
+            }
+        }
+        run.pins = pins;
+    }
+
+    /// Somebody took note then of what had been told by then.
+    pub(super) fn noted(&mut self, alarm: Alarm, at: i64, now: Now) {
+        let forced = self.running.forced.iter();
+        let since: Vec<Source> = forced
+            .filter(|(_, told)| **told > at)
+            .map(|(who, _)| of(*who))
+            .collect();
+        if self.running.alarms.noted(alarm, &since) {
             self.say(vec![Said::Cleared(alarm)], None, now);
         }
     }

@@ -3,29 +3,24 @@
 use doorward_core::event::DenyReason;
 
 use super::desk::Desk;
+use super::disk::OnDisk;
 use super::rules::group_rule;
 use crate::happening::{Now, Site};
 
 /// An access event as it was recorded.
 #[derive(Debug, Clone)]
 pub enum Noted {
-    Granted(usize, String),
+    /// Who, by which rule, and whether by a PIN too.
+    Granted(usize, String, bool),
+    NewPin(usize),
     Denied(Option<usize>, DenyReason),
     Asked,
 }
 
-fn tried(reason: DenyReason) -> bool {
-    use DenyReason as R;
-    [
-        R::SpoofSuspected,
-        R::LivenessUnproven,
-        R::PinWrong,
-        R::PinMissing,
-    ]
-    .contains(&reason)
-}
+/// How long each wrong PIN locks out after too many.
+const DAY: i64 = 86_400_000;
 
-fn alarming(reason: DenyReason) -> bool {
+pub(super) fn alarming(reason: DenyReason) -> bool {
     use DenyReason as R;
     ![
         R::LowQuality,
@@ -37,9 +32,9 @@ fn alarming(reason: DenyReason) -> bool {
 }
 
 impl Desk {
-    /// Until when somebody is or was locked out, and which of their tries count towards the next
-    /// time: every counted denial again, from the first.
-    fn tries_of(&self, site: &Site, who: usize) -> (i64, Vec<i64>) {
+    /// Until when somebody is or was locked out for wrong PINs within the window: each of them again, from
+    /// the first.
+    fn until(&self, site: &Site, who: usize) -> i64 {
         let window = i64::from(site.access.lockout_window_s) * 1000;
         let enough = site.access.lockout_after as usize;
         let (mut until, mut counted) = (i64::MIN, Vec::new());
@@ -54,29 +49,29 @@ impl Desk {
                 counted.clear();
             }
         }
-        (until, counted)
+        until
+    }
+
+    /// Until when somebody is or was locked out for wrong PINs over all windows.
+    fn capped_until(&self, site: &Site, who: usize) -> Option<i64> {
+        let most = site.access.lockout_after_wrong_pins as usize;
+        let tries = &self.tries[who];
+        let newest = tries.last().filter(|_| most > 0 && tries.len() >= most);
+        newest.map(|at| at + DAY)
+    }
+
+    pub fn capped(&self, site: &Site, now: i64) -> Vec<usize> {
+        let until = |who: &usize| self.capped_until(site, *who);
+        let all = 0..self.tries.len();
+        all.filter(|who| until(who).is_some_and(|until| now < until))
+            .collect()
     }
 
     /// How long somebody is locked out still.
     pub fn locked_out(&self, site: &Site, who: usize, now: i64) -> Option<i64> {
-        let (until, _) = self.tries_of(site, who);
+        let capped = self.capped_until(site, who).unwrap_or(i64::MIN);
+        let until = self.until(site, who).max(capped);
         (now < until).then(|| until - now)
-    }
-
-    /// Whoever is not locked out and has not tried within the window begins anew. In the order of
-    /// the record that is no matter of course: a clock may have been set back since.
-    fn forget_old_tries(&mut self, site: &Site, tick: i64) {
-        let window = i64::from(site.access.lockout_window_s) * 1000;
-        for who in 0..self.tries.len() {
-            if self.tries[who].is_empty() {
-                continue;
-            }
-            let (until, counted) = self.tries_of(site, who);
-            let recent = counted.last().is_some_and(|&at| tick - at < window);
-            if tick >= until && !recent {
-                self.tries[who].clear();
-            }
-        }
     }
 
     /// Somebody was denied: perhaps that is one too many.
@@ -101,8 +96,7 @@ impl Desk {
         reason: DenyReason,
         tick: i64,
     ) {
-        if let Some(who) = who.filter(|_| tried(reason)) {
-            self.forget_old_tries(site, tick);
+        if let Some(who) = who.filter(|_| reason == DenyReason::PinWrong) {
             self.tries[who].push(tick);
         }
         if alarming(reason) {
@@ -110,12 +104,22 @@ impl Desk {
         }
     }
 
-    /// A start: what is known is what is on the record, by its age.
-    pub fn remember(&mut self, site: &Site, record: &[(i64, Noted)], now: Now) {
-        for (wall, noted) in record {
+    /// A start: what is known is what is on the record, by its age. An untrusted clock is behind, if it
+    /// says that it is earlier than it was already.
+    pub(super) fn remember(&mut self, site: &Site, disk: &OnDisk, now: Now) {
+        let earliest = disk.newest.filter(|_| !now.trusted).unwrap_or(i64::MIN);
+        let today = now.wall.max(earliest);
+        for (wall, who) in &disk.old_guesses {
+            let age = (today - wall).max(0);
+            self.denied(site, Some(*who), DenyReason::PinWrong, now.tick - age);
+        }
+        for (wall, noted) in &disk.record {
             match noted {
-                Noted::Granted(who, rule) => {
-                    self.tries[*who].clear();
+                Noted::NewPin(who) => self.tries[*who].clear(),
+                Noted::Granted(who, rule, pin) => {
+                    if *pin {
+                        self.tries[*who].clear();
+                    }
                     let mut groups = site.rules.groups.iter();
                     if groups.any(|(name, group)| *rule == group_rule(name) && group.first_person) {
                         self.first_entered = Some(*wall);
@@ -123,7 +127,7 @@ impl Desk {
                 }
                 Noted::Asked => {}
                 Noted::Denied(who, reason) => {
-                    let age = (now.wall - wall).max(0);
+                    let age = (today - wall).max(0);
                     self.denied(site, *who, *reason, now.tick - age);
                 }
             }

@@ -4,7 +4,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `desk`, `rules`, `calendar`, `memory` | who may enter |
+//! | `desk`, `keypad`, `rules`, `calendar`, `memory` | who may enter |
 //! | `door` | what is released, the leaf, the button, the mode |
 //! | `facts` | what was read, and how old it is |
 //! | `paper`, `papers`, `disk` | what waits for the record, and what is on it |
@@ -20,6 +20,7 @@ mod desk;
 mod disk;
 mod door;
 mod facts;
+mod keypad;
 mod memory;
 mod orders;
 mod paper;
@@ -32,17 +33,18 @@ mod shown;
 mod time;
 mod visitors;
 
-use doorward_core::access::pin::Pin;
 use doorward_core::conditions::Source;
 use doorward_core::event::wire::Lock;
 use doorward_core::event::{Alarm, Contact, DenyReason, SecureCause};
 use doorward_core::guard::Latched;
 
-use super::happening::{Disk, Happening, Letter, Now, Said, Seen, Site};
+use super::happening::{Disk, Happening, Letter, Now, Outcome, Said, Seen, Site};
+use super::real::person_id;
 use alarms::Alarms;
 use calendar::Calendar;
 use disk::OnDisk;
 use door::Knock;
+use memory::Noted;
 use orders::Orders;
 use paper::Paper;
 use papers::{Fate, News};
@@ -55,13 +57,19 @@ fn ms(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
 }
 
+/// Somebody, as they hold an alarm.
+fn of(who: usize) -> Source {
+    Source::Person(person_id(who))
+}
+
 /// What the guard is told in one call.
 enum Call {
     Nothing,
     Claim(usize),
     FaceDenied(Option<usize>, DenyReason),
-    Typed(&'static str),
-    Compared(usize, Pin),
+    /// Digits, and when the first of them was pressed.
+    Typed(&'static str, i64),
+    Compared(Outcome),
     Contact(Contact),
     Rex(bool),
     Latch(Latched),
@@ -113,8 +121,10 @@ impl Naive {
             Happening::FaceDenied(who, reason) => {
                 self.tell(site, Call::FaceDenied(who, reason), now);
             }
-            Happening::Typed(digits) => self.tell(site, Call::Typed(digits), now),
-            Happening::Compared(who, pin) => self.tell(site, Call::Compared(who, pin), now),
+            Happening::Typed(digits, takes) => {
+                self.tell(site, Call::Typed(digits, now.tick - takes), now);
+            }
+            Happening::Compared(outcome) => self.tell(site, Call::Compared(outcome), now),
             Happening::Contact(reading) => self.tell(site, Call::Contact(reading), now),
             Happening::Rex(pressed) => self.tell(site, Call::Rex(pressed), now),
             Happening::Plain(word) => self.tell(site, Call::Plain(word), now),
@@ -149,20 +159,34 @@ impl Naive {
     /// What others do to the store, the disk and the wires; and whom the input is about.
     fn others_do(&mut self, site: &Site, happening: &Happening, now: Now) -> Option<usize> {
         match *happening {
-            Happening::Changed(who, _) => {
+            Happening::Changed(who, what) => {
                 self.disk.revision += 1;
+                self.disk.happened(now.wall);
+                if what.starts_with("PIN") {
+                    self.disk.remember(now.wall, Noted::NewPin(who));
+                }
                 return Some(who);
             }
-            Happening::Role(_) => self.disk.revision += 1,
-            Happening::Order(order) => self.disk.set_order(order),
-            Happening::Noted(alarm) => self.disk.note(alarm, now.wall),
+            Happening::Role(_) => {
+                self.disk.revision += 1;
+                self.disk.happened(now.wall);
+            }
+            Happening::Order(order) => {
+                self.disk.happened(now.wall);
+                self.disk.set_order(order);
+            }
+            Happening::Noted(alarm) => {
+                self.disk.happened(now.wall);
+                self.disk.note(alarm, now.wall);
+            }
             Happening::Interlock(engaged) => self.disk.other_engaged = engaged,
             Happening::Left(who) => {
                 self.disk.left(site, who);
                 return Some(who);
             }
             Happening::Disk(disk) => self.disk_does = disk,
-            Happening::Claim(who) | Happening::Compared(who, _) => return Some(who),
+            Happening::Claim(who) => return Some(who),
+            Happening::Compared(outcome) => return outcome.own.map(|(who, _)| who),
             Happening::FaceDenied(who, _) => return who,
             _ => {}
         }
@@ -180,8 +204,11 @@ impl Naive {
         self.running.alarms = Alarms::of_the_last_run(self.disk.raised.iter().copied(), now.tick);
         self.running.orders = Orders::after(&self.disk.spent);
         self.running.round_at = Some(now.tick);
-        let record = self.disk.record.clone();
-        self.running.desk.remember(site, &record, now);
+        self.running.newest = self.disk.newest;
+        self.running.desk.remember(site, &self.disk, now);
+        for who in self.running.desk.capped(site, now.tick) {
+            self.running.alarms.known(Alarm::WrongPins, of(who));
+        }
         if self.disk.ended_released {
             self.say(vec![Said::Secured(SecureCause::Start)], None, now);
         }
@@ -219,8 +246,8 @@ impl Naive {
             _ if self.running.stopped => {}
             Call::Claim(who) => self.claim(site, who, now),
             Call::FaceDenied(who, reason) => self.face_denied(site, who, reason, now),
-            Call::Typed(digits) => self.typed(site, digits, now),
-            Call::Compared(who, pin) => self.compared(site, who, pin, now),
+            Call::Typed(digits, began) => self.typed(site, digits, began, now),
+            Call::Compared(outcome) => self.compared(site, outcome, now),
             Call::Contact(reading) => self.knock(site, Knock::Contact(reading), now),
             Call::Rex(pressed) => self.knock(site, Knock::Rex(pressed), now),
             Call::NearlyFull(true) => {
@@ -243,7 +270,14 @@ impl Naive {
 
     fn raise(&mut self, alarm: Alarm, source: Source, until: Option<i64>, now: Now) {
         if self.running.alarms.raise(alarm, source, until) {
-            self.say(vec![Said::Raised(alarm)], None, now);
+            self.say(vec![Said::Raised(alarm, None)], None, now);
+        }
+    }
+
+    /// The same of somebody, until then unless it is raised again.
+    fn raise_of(&mut self, alarm: Alarm, who: usize, until: Option<i64>, now: Now) {
+        if self.running.alarms.raise(alarm, of(who), until) {
+            self.say(vec![Said::Raised(alarm, Some(who))], None, now);
         }
     }
 

@@ -101,6 +101,7 @@ impl Naive {
             id: format!("plain-{}-{}", now.wall, orders.plain),
             by: format!("plain:{CLIENT}"),
             from: None,
+            at: now.wall,
             wish: if word == "LOCK" {
                 Wish::Lock
             } else {
@@ -118,6 +119,7 @@ impl Naive {
             id: letter.id.to_string(),
             by: by_operator(letter.from),
             from: Some(letter.from),
+            at: now.wall,
             wish: letter.wish,
             mode: None,
             spent: None,
@@ -280,7 +282,7 @@ impl Naive {
             Wish::Acknowledge(alarm) => {
                 self.running.facts_after = Some(now.tick);
                 self.running.read = true;
-                self.noted(alarm, now);
+                self.noted(alarm, order.at, now);
             }
             Wish::Locate | Wish::Unlock | Wish::Lock => {}
         }

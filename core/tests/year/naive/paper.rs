@@ -32,6 +32,8 @@ pub(super) struct Order {
     pub by: String,
     /// Which operator's, unless it came in plain words.
     pub from: Option<usize>,
+    /// When it was accepted, by the wall.
+    pub at: i64,
     pub wish: Wish,
     /// For a mode: what it is by the wall.
     pub mode: Option<(Mode, Option<i64>)>,

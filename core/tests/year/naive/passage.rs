@@ -42,7 +42,7 @@ impl Naive {
                 }
                 Deed::Raise(alarm) => {
                     if self.running.alarms.raise(alarm, Source::Door, None) {
-                        says.push(Said::Raised(alarm));
+                        says.push(Said::Raised(alarm, None));
                     }
                 }
                 Deed::Clear(alarm) => {

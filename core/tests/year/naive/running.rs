@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use doorward_core::access::pin::Pin;
 use doorward_core::event::Mode;
 
 use super::alarms::{Alarms, ClockLook};
@@ -12,7 +11,7 @@ use super::door::NaiveDoor;
 use super::orders::Orders;
 use super::paper::Then;
 use super::papers::Papers;
-use crate::happening::{Site, Summary};
+use crate::happening::{Comparing, Site, Summary};
 
 /// Somebody passed here, which what was read may not say yet.
 pub(super) struct Passed {
@@ -39,7 +38,18 @@ pub(super) struct Running {
     /// The order that governs, and one that is not to.
     pub(super) order: Option<(Mode, Option<i64>)>,
     pub(super) disowned: Option<Option<(Mode, Option<i64>)>>,
-    pub(super) duress_at: Option<i64>,
+    /// The order of the last run, while the clock cannot tell whether it is over.
+    pub(super) doubted: Option<(Mode, Option<i64>)>,
+    /// The latest time that was on the record at the start.
+    pub(super) newest: Option<i64>,
+    /// Which PIN everybody had, as it was taken over last.
+    pub(super) pins: Vec<Option<u32>>,
+    /// Who called for help here, and when for the last time, by the wall.
+    pub(super) forced: BTreeMap<usize, i64>,
+    /// Comparisons of digits under way.
+    pub(super) comparing: u32,
+    /// Of whom the newest denial was that counts as one of many.
+    pub(super) denied_last: Option<usize>,
     pub(super) clock: ClockLook,
     pub(super) round_at: Option<i64>,
     pub(super) told: Option<Summary>,
@@ -48,7 +58,7 @@ pub(super) struct Running {
     pub(super) until: Option<i64>,
     pub(super) renewed: Option<i64>,
     pub(super) stopped: bool,
-    pub(super) compare: Option<(usize, Pin)>,
+    pub(super) compare: Option<Comparing>,
     pub(super) read: bool,
 }
 
@@ -69,7 +79,12 @@ impl Running {
             again: Vec::new(),
             order: None,
             disowned: None,
-            duress_at: None,
+            doubted: None,
+            newest: None,
+            pins: Vec::new(),
+            forced: BTreeMap::new(),
+            comparing: 0,
+            denied_last: None,
             clock: ClockLook::default(),
             round_at: None,
             told: None,

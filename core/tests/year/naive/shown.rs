@@ -53,8 +53,8 @@ impl Naive {
             engaged_told: self.disk.engaged,
             moves: std::mem::take(&mut self.moves),
             until: self.relay,
-            compare: run.compare,
-            awaited: run.desk.awaited(),
+            compare: run.compare.clone(),
+            awaited: run.desk.keypad.owner(now.tick),
             read: run.read,
             mode: run.door.mode,
             source: run.door.source,
@@ -63,6 +63,7 @@ impl Naive {
             alarms: run.alarms.standing().collect(),
             repeated_denials: run.desk.many_denials(now.tick),
             locked_out: person.and_then(|who| run.desk.locked_out(site, who, now.tick)),
+            capped: run.desk.capped(site, now.tick).into_iter().collect(),
             first_entered: run.desk.first_entered,
             desk_due: run.desk.due(),
             door_due: run.door.due(&site.door),
@@ -95,6 +96,11 @@ impl Naive {
     /// Whether it has not been told to stop, and is not gone.
     pub fn is_running(&self) -> bool {
         !self.running.stopped
+    }
+
+    /// Whether an order of the last run waits for the time to be known.
+    pub fn doubts(&self) -> bool {
+        self.running.doubted.is_some()
     }
 
     /// Somebody as the guard knows them.

@@ -3,8 +3,8 @@
 use doorward_core::conditions::Source;
 use doorward_core::event::Alarm;
 
-use super::Naive;
 use super::door::Knock;
+use super::{Naive, of};
 use crate::happening::{Now, Said, Site};
 
 /// How often clock and schedule are looked at.
@@ -42,17 +42,45 @@ impl Naive {
                     let alarms = &mut self.running.alarms;
                     alarms.clear(Alarm::Clock, Source::Clock, now.tick);
                 }
+                if now.trusted && self.running.doubted.is_some() {
+                    self.govern(site, self.running.doubted, now);
+                }
                 self.follow_schedule(site, now);
             }
         }
         if self.running.desk.many_denials(now.tick) {
-            self.raise(Alarm::RepeatedDenied, Source::Visitor, None, now);
+            let whom = self.running.denied_last;
+            if self
+                .running
+                .alarms
+                .raise(Alarm::RepeatedDenied, Source::Visitor, None)
+            {
+                self.say(vec![Said::Raised(Alarm::RepeatedDenied, whom)], None, now);
+            }
         } else {
             let alarms = &mut self.running.alarms;
             alarms.clear(Alarm::RepeatedDenied, Source::Visitor, now.tick);
         }
+        self.wrong_pins(site, now);
         for alarm in self.running.alarms.over(now.tick) {
             self.say(vec![Said::Cleared(alarm)], None, now);
+        }
+    }
+
+    /// Who is locked out for too many wrong PINs is an alarm of theirs for as long.
+    fn wrong_pins(&mut self, site: &Site, now: Now) {
+        let capped = self.running.desk.capped(site, now.tick);
+        let run = &mut self.running;
+        for who in 0..site.people.len() {
+            if !capped.contains(&who) {
+                run.alarms.clear(Alarm::WrongPins, of(who), now.tick);
+            }
+        }
+        for who in capped {
+            let known = self.running.known.people.get(who);
+            if known.is_some_and(|person| person.enrolled) {
+                self.raise_of(Alarm::WrongPins, who, None, now);
+            }
         }
     }
 

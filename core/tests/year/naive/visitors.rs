@@ -1,11 +1,11 @@
 //! People are answered, in the naive model, and judged anew where the rules changed meanwhile.
 
-use doorward_core::conditions::Source;
 use doorward_core::event::{Alarm, DenyReason};
 
 use super::Naive;
 use super::desk::Answer;
 use super::door::Knock;
+use super::memory::alarming;
 use super::paper::{Guest, Story, Then};
 use super::rules::Verdict;
 use crate::happening::{Now, Said, Site};
@@ -25,7 +25,9 @@ impl Naive {
         self.deny_face(site, who, reason, now);
         if reason == DenyReason::SpoofSuspected {
             let until = Some(now.tick + ATTACK);
-            self.raise(Alarm::SpoofSuspected, Source::Visitor, until, now);
+            if let Some(who) = who {
+                self.raise_of(Alarm::SpoofSuspected, who, until, now);
+            }
         }
     }
 
@@ -37,6 +39,7 @@ impl Naive {
         now: Now,
     ) {
         self.running.desk.denied(site, who, reason, now.tick);
+        self.denied_of(who, reason);
         let (rule, pin) = (None, false);
         let said = Said::Denied {
             who,
@@ -49,18 +52,6 @@ impl Naive {
 
     pub(super) fn answered(&mut self, site: &Site, answers: Vec<Answer>, now: Now) {
         for answer in answers {
-            let (Answer::Granted { pin, .. }
-            | Answer::Denied { pin, .. }
-            | Answer::Asked { pin, .. }) = &answer;
-            if *pin == Some(true)
-                && self
-                    .running
-                    .alarms
-                    .raise(Alarm::Duress, Source::Visitor, None)
-            {
-                self.running.duress_at = Some(now.wall);
-                self.say(vec![Said::Raised(Alarm::Duress)], None, now);
-            }
             match answer {
                 Answer::Granted {
                     who,
@@ -72,7 +63,7 @@ impl Naive {
                     let guest = Guest {
                         who,
                         rule,
-                        pin: pin.is_some(),
+                        pin,
                         first,
                         longer: self.running.known.people[who].subject.extended,
                         accompanied,
@@ -88,16 +79,19 @@ impl Naive {
                     who,
                     reason,
                     rule,
-                    typed,
-                    ..
-                } => self.say_denied(who, reason, rule, typed, now),
-                Answer::Asked {
-                    who, challenge, ms, ..
-                } => {
+                    pin,
+                } => self.say_denied(who, reason, rule, pin, now),
+                Answer::Asked { who, challenge, ms } => {
                     let said = Said::Asked { who, challenge, ms };
                     self.say(vec![said], None, now);
                 }
             }
+        }
+    }
+
+    fn denied_of(&mut self, who: Option<usize>, reason: DenyReason) {
+        if alarming(reason) {
+            self.running.denied_last = who;
         }
     }
 
@@ -109,6 +103,7 @@ impl Naive {
         pin: bool,
         now: Now,
     ) {
+        self.denied_of(Some(who), reason);
         let said = Said::Denied {
             who: Some(who),
             reason,

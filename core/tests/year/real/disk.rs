@@ -8,7 +8,7 @@ use doorward_core::clock::{Tick, Timestamp};
 use doorward_core::command::Operator;
 use doorward_core::command::gate::Spent;
 use doorward_core::event::wire::DoorSummary;
-use doorward_core::event::{Alarm, Event, PersonId, Recorded};
+use doorward_core::event::{Alarm, DenyReason, Event, Method, PersonId, PersonRef, Recorded};
 use doorward_core::guard::{
     Batch, Change, Done, Entry, EntryId, Facts, Left, ModeOrder, Outcome, Rejection, SiteNote,
 };
@@ -33,6 +33,9 @@ pub struct Store {
     moved: Vec<usize>,
     pub spent: Vec<(Spent, Option<Timestamp>)>,
     history: VecDeque<Recorded>,
+    /// Wrong PINs of each since their last right one or their newest.
+    wrong: BTreeMap<PersonId, Vec<Recorded>>,
+    newest: Option<Timestamp>,
     seq: u64,
     ended_released: bool,
     pub summary: Option<DoorSummary>,
@@ -48,8 +51,21 @@ pub struct Store {
 
 impl Store {
     /// Administration changed something that the rules' revision counts.
-    pub fn changed(&mut self) {
+    pub fn changed(&mut self, at: Timestamp) {
         self.revision += 1;
+        self.happened(at);
+    }
+
+    /// Something is on the record that nobody looks at but for its time.
+    pub fn happened(&mut self, at: Timestamp) {
+        self.newest = self.newest.max(Some(at));
+    }
+
+    /// Administration gave somebody a PIN, or took it.
+    pub fn new_pin(&mut self, person: PersonRef, at: Timestamp) {
+        self.wrong.remove(&person.id);
+        let changes = vec!["PIN: changed".into(), "duress PIN: changed".into()];
+        self.remember(None, at, true, &Event::PersonChanged { person, changes });
     }
 
     pub fn set_order(&mut self, order: Option<ModeOrder>) {
@@ -141,10 +157,20 @@ impl Store {
     pub fn left_behind(&self) -> Left {
         Left {
             alarms: self.raised.iter().copied().collect(),
-            history: self.history.iter().cloned().collect(),
+            history: self.history().cloned().collect(),
             spent: self.spent.clone(),
             released: self.ended_released,
+            newest: self.newest,
         }
+    }
+
+    /// What is remembered, and wrong PINs that are older.
+    fn history(&self) -> impl Iterator<Item = &Recorded> {
+        let oldest = self.history.front().map_or(0, |recorded| recorded.seq);
+        let wrong = self.wrong.values().flatten();
+        wrong
+            .filter(move |recorded| recorded.seq < oldest)
+            .chain(&self.history)
     }
 
     /// What the journal does with a batch. The site's file is no matter of the disk.
@@ -280,24 +306,42 @@ impl Store {
             _ => {}
         }
         self.lines.push(line(by.clone(), at, trusted, event));
+        self.happened(at);
         let access = matches!(
             event,
             Event::AccessGranted(_) | Event::AccessDenied(_) | Event::AccessChallenged(_)
         );
         if access {
-            self.seq += 1;
-            self.history.push_back(Recorded {
-                clock_synced: trusted,
-                by,
-                hash: Default::default(),
-                seq: self.seq,
-                id: Uuid::from_u128(self.seq.into()),
-                time: at,
-                event: event.clone(),
-            });
-            if self.history.len() > HISTORY {
-                self.history.pop_front();
+            self.remember(by, at, trusted, event);
+        }
+    }
+
+    fn remember(&mut self, by: Option<String>, at: Timestamp, trusted: bool, event: &Event) {
+        self.seq += 1;
+        let recorded = Recorded {
+            clock_synced: trusted,
+            by,
+            hash: Default::default(),
+            seq: self.seq,
+            id: Uuid::from_u128(self.seq.into()),
+            time: at,
+            event: event.clone(),
+        };
+        match event {
+            Event::AccessGranted(granted) if granted.method == Method::FaceAndPin => {
+                self.wrong.remove(&granted.person.id);
             }
+            Event::AccessDenied(denied) if denied.reason == DenyReason::PinWrong => {
+                let person = denied.person.as_ref().expect("it is somebody's PIN");
+                let wrong = self.wrong.entry(person.id).or_default();
+                wrong.push(recorded.clone());
+            }
+            _ => {}
+        }
+        self.happened(at);
+        self.history.push_back(recorded);
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
         }
     }
 }

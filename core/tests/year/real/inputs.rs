@@ -1,6 +1,7 @@
 //! What happens, as the guard is told of it.
 
-use doorward_core::access::pin::Digits;
+use doorward_core::access::keypad::Compared;
+use doorward_core::access::pin::{Digits, Typed};
 use doorward_core::command::token::{Claims, sign};
 use doorward_core::command::{Command, Incoming, ModeWord};
 use doorward_core::conditions::Source;
@@ -19,11 +20,17 @@ impl Real {
         Some(match *happening {
             Happening::Claim(who) => claim(site, Some(who), None, now),
             Happening::FaceDenied(who, reason) => claim(site, who, Some(reason), now),
-            Happening::Typed(digits) => Input::Pin(Digits::new(Zeroizing::new(digits.to_owned()))),
-            Happening::Compared(who, pin) => Input::Verified {
-                person: person_id(who),
-                pin,
-            },
+            Happening::Typed(digits, takes) => Input::Pin(Typed {
+                digits: Digits::new(Zeroizing::new(digits.to_owned())),
+                began: tick(now.tick - takes),
+            }),
+            Happening::Compared(outcome) => {
+                let person = |who: usize| site.people[who].subject.person.clone();
+                Input::Verified(Compared {
+                    owner: outcome.own.map(|(who, pin)| (person_id(who), pin)),
+                    forced: outcome.forced.map(person),
+                })
+            }
             Happening::Contact(reading) => Input::Contact(reading),
             Happening::Rex(pressed) => Input::Rex { pressed },
             Happening::Plain(word) => {

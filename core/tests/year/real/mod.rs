@@ -7,7 +7,6 @@ mod words;
 use std::time::Duration;
 
 use doorward_core::access::Policy;
-use doorward_core::access::pin::Pin;
 use doorward_core::clock::{Moment, Tick, Timestamp};
 use doorward_core::command::gate;
 use doorward_core::door::Released;
@@ -21,7 +20,8 @@ use doorward_core::keys::{PublicKey, SigningKey, pem_of_seed};
 use uuid::Uuid;
 
 use super::happening::{
-    CLIENT, DOOR, Disk, Happening, Now, OPERATORS, OTHER, PER_MINUTE, Seen, Site,
+    CLIENT, Comparing, DOOR, Disk, Happening, Now, OPERATORS, OTHER, Outcome, PER_MINUTE, Seen,
+    Site,
 };
 use disk::{Store, assert_answered};
 use words::summary;
@@ -39,7 +39,7 @@ pub struct Real {
     /// Until when the latch keeps the relay released.
     relay: Option<Tick>,
     moves: Vec<(i64, bool)>,
-    compare: Option<(usize, Pin)>,
+    compare: Option<Comparing>,
     read: bool,
     pressed: bool,
 }
@@ -166,16 +166,22 @@ impl Real {
     /// What others do to the store, the disk and the wires; and whom the input is about.
     fn others_do(&mut self, site: &Site, happening: &Happening, now: Now) -> Option<usize> {
         match *happening {
-            Happening::Changed(who, _) => {
-                self.store.changed();
+            Happening::Changed(who, what) => {
+                self.store.changed(stamp(now.wall));
+                if ["PIN set", "PIN taken"].contains(&what) {
+                    let person = site.people[who].subject.person.clone();
+                    self.store.new_pin(person, stamp(now.wall));
+                }
                 return Some(who);
             }
-            Happening::Role(_) => self.store.changed(),
+            Happening::Role(_) => self.store.changed(stamp(now.wall)),
             Happening::Order(order) => {
                 let order = order.map(|(mode, until)| (mode, until.map(stamp)));
+                self.store.happened(stamp(now.wall));
                 self.store.set_order(order);
             }
             Happening::Noted(alarm) => {
+                self.store.happened(stamp(now.wall));
                 self.store.note(alarm, stamp(now.wall));
             }
             Happening::Interlock(engaged) => self.store.other_engaged = engaged,
@@ -185,7 +191,8 @@ impl Real {
             }
             Happening::Disk(disk) => self.disk = disk,
             Happening::Rex(pressed) => self.pressed = pressed,
-            Happening::Claim(who) | Happening::Compared(who, _) => return Some(who),
+            Happening::Claim(who) => return Some(who),
+            Happening::Compared(outcome) => return outcome.own.map(|(who, _)| who),
             Happening::FaceDenied(who, _) => return who,
             _ => {}
         }
@@ -271,12 +278,18 @@ impl Real {
                 assert!(self.under_way.is_none(), "one batch at a time");
                 self.under_way = Some(batch);
             }
-            Deed::Verify {
-                person,
-                digits,
-                hashes,
-            } => {
-                self.compare = Some((who(person), hashes.verify(digits.as_str())));
+            Deed::Verify { digits, comparison } => {
+                assert!(self.compare.is_none(), "one comparison for what is typed");
+                let compared = comparison.with(&digits);
+                let others = comparison.others.iter();
+                self.compare = Some(Comparing {
+                    owner: comparison.owner.as_ref().map(|(person, _)| who(person.id)),
+                    others: others.map(|(person, _)| who(person.id)).collect(),
+                    outcome: Outcome {
+                        own: compared.owner.map(|(person, pin)| (who(person), pin)),
+                        forced: compared.forced.map(|person| who(person.id)),
+                    },
+                });
             }
             Deed::Read => self.read = true,
             Deed::Show(_) | Deed::Picture => {}
@@ -306,8 +319,8 @@ impl Real {
             engaged_told: store.engaged,
             moves: std::mem::take(&mut self.moves),
             until: self.relay.map(|until| ms(until.0)),
-            compare: self.compare,
-            awaited: desk.awaits_pin().map(|(person, _)| who(person)),
+            compare: self.compare.clone(),
+            awaited: desk.keypad().owner(at.tick).map(who),
             read: self.read,
             mode: door.mode(),
             source: door.mode_source(),
@@ -318,6 +331,7 @@ impl Real {
             locked_out: person
                 .and_then(|who| desk.locked_out(person_id(who), &at))
                 .map(ms),
+            capped: desk.capped(&at).map(who).collect(),
             first_entered: desk.first_person_at().map(Timestamp::as_millisecond),
             desk_due: desk.deadline().map(|due| ms(due.0)),
             door_due: door.deadline().map(|due| ms(due.0)),

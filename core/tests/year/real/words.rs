@@ -76,7 +76,7 @@ fn said(event: &Event) -> Said {
             source,
             until,
         } => Said::Mode(*mode, *source, until.map(Timestamp::as_millisecond)),
-        Event::AlarmRaised { alarm, .. } => Said::Raised(*alarm),
+        Event::AlarmRaised { alarm, person, .. } => Said::Raised(*alarm, whose(person)),
         Event::AlarmCleared { alarm } => Said::Cleared(*alarm),
         Event::CommandExecuted { id, verb, .. } => Said::Executed {
             id: id.clone(),

@@ -16,7 +16,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::happening::{Happening, Letter, Now, Site};
-use super::site::{self, Hashes};
+use super::site;
 
 pub const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
@@ -36,7 +36,6 @@ enum Plan {
 pub struct World {
     rng: ChaCha8Rng,
     pub site: Site,
-    hashes: Hashes,
     /// When the simulated time begins, by the wall.
     pub start: i64,
     pub end: i64,
@@ -61,6 +60,9 @@ pub struct World {
     contact: Contact,
     rex: bool,
     released: bool,
+    /// Who was asked for a PIN lately, and who is being guessed, how often still.
+    asked: Vec<usize>,
+    guessed: BTreeMap<usize, u32>,
     /// Who is inside, as far as people know.
     inside: Vec<bool>,
     inputs: u64,
@@ -101,7 +103,6 @@ impl World {
         let mut world = World {
             rng,
             site,
-            hashes: Hashes::new(),
             start,
             end,
             time: 0,
@@ -121,6 +122,8 @@ impl World {
             contact: Contact::Closed,
             rex: false,
             released: false,
+            asked: Vec::new(),
+            guessed: BTreeMap::new(),
             inside: Vec::new(),
             inputs: 0,
             wanted,
@@ -226,8 +229,8 @@ impl World {
                 Plan::Press(pressed) => self.rex = pressed,
                 Plan::Happen(
                     Happening::Claim(_)
-                    | Happening::Typed(_)
-                    | Happening::Compared(..)
+                    | Happening::Typed(..)
+                    | Happening::Compared(_)
                     | Happening::Plain(_)
                     | Happening::Command(_)
                     | Happening::Tick
@@ -283,6 +286,8 @@ impl World {
             {
                 return None;
             }
+            // The first of them was pressed while the power was off.
+            Happening::Typed(_, takes) if takes > self.time - self.boot => return None,
             Happening::Started { .. } => {}
             Happening::Order(Some((mode, lasts))) => {
                 let wall = self.start + self.time + self.clock_error;

@@ -1,10 +1,10 @@
 //! How people react to what they are answered.
 
-use doorward_core::event::{Alarm, Challenge, Contact};
+use doorward_core::event::{Alarm, Challenge, Contact, DenyReason};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::{Plan, World};
+use super::{DAY, Plan, World};
 use crate::happening::{Happening, Now, Said, Seen};
 use crate::site::{DURESS, WRONG};
 
@@ -33,9 +33,9 @@ impl World {
             let later = self.rng.random_range(1..300);
             self.happen(later, Happening::Tick);
         }
-        if let Some((who, pin)) = seen.compare {
+        if let Some(comparing) = &seen.compare {
             let later = self.rng.random_range(100..1500);
-            self.happen(later, Happening::Compared(who, pin));
+            self.happen(later, Happening::Compared(comparing.outcome));
         }
         for line in &seen.lines {
             self.react_to(&line.said);
@@ -51,9 +51,20 @@ impl World {
                 ..
             } => self.brings_somebody(who),
             Said::Asked { who, .. } => self.types(who),
-            Said::Denied { who: Some(who), .. } => self.tries_again(who),
-            Said::Raised(Alarm::Duress) => {
-                let later = self.between(20, 3_000);
+            Said::Denied {
+                who: Some(who),
+                reason,
+                ..
+            } => {
+                self.types_all_the_same(who, reason);
+                self.tries_again(who);
+            }
+            Said::Raised(Alarm::Duress, _) => {
+                let later = if self.chance(0.1) {
+                    self.between(0, 3)
+                } else {
+                    self.between(20, 3_000)
+                };
                 self.happen(later, Happening::Noted(Alarm::Duress));
             }
             _ => {}
@@ -97,19 +108,91 @@ impl World {
     }
 
     fn types(&mut self, who: usize) {
-        let person = &self.site.people[who];
-        let (pin, duress) = (person.pin.unwrap_or(WRONG), person.duress.unwrap_or(DURESS));
+        self.asked.push(who);
+        if self.asked.len() > 20 {
+            self.asked.remove(0);
+        }
+        let guesses = self.guessed.get(&who).copied().unwrap_or(0);
+        if guesses > 0 {
+            self.guessed.insert(who, guesses - 1);
+        }
+        let (pin, duress) = self.digits(who);
         let digits = match self.rng.random_range(0..100) {
+            _ if guesses > 0 => WRONG,
             0..75 => pin,
             75..80 => duress,
             80..92 => WRONG,
             _ => return,
         };
-        let later = self.between(1, 14);
-        self.happen(later, Happening::Typed(digits));
+        let takes = self.rng.random_range(200..6_000);
+        let later = self.between(0, 10) + takes;
+        self.happen(later, Happening::Typed(digits, takes));
+        if self.chance(0.12) {
+            // Another face is seen before the first digit or while they type; they may go on.
+            let comes = self.rng.random_range(0..later);
+            let other = self.somebody_else();
+            self.happen(comes, Happening::Claim(other));
+            if self.chance(0.5) {
+                let still = comes + self.between(1, 65);
+                let digits = if self.chance(0.7) { duress } else { pin };
+                self.types_at(still, digits);
+            }
+            if self.chance(0.3) {
+                let back = comes + self.rng.random_range(1..8_000);
+                self.happen(back, Happening::Claim(who));
+            }
+        }
         if digits == WRONG {
-            let again = later + self.between(2, 6);
-            self.happen(again, Happening::Claim(who));
+            let again = if guesses > 0 && self.chance(0.3) {
+                self.between(60, 1_200)
+            } else {
+                self.between(2, 6)
+            };
+            self.happen(later + again, Happening::Claim(who));
+        }
+    }
+
+    fn digits(&self, who: usize) -> (&'static str, &'static str) {
+        let person = &self.site.people[who];
+        (
+            person.pin.unwrap_or(WRONG),
+            person.duress.unwrap_or(DURESS[0]),
+        )
+    }
+
+    fn types_at(&mut self, later: i64, digits: &'static str) {
+        let takes = self.rng.random_range(200..6_000);
+        self.happen(later + takes, Happening::Typed(digits, takes));
+    }
+
+    /// Rather somebody who is asked for a PIN too.
+    fn somebody_else(&mut self) -> usize {
+        let asked = self.asked.choose(&mut self.rng).copied();
+        let anybody = self.rng.random_range(0..self.site.people.len());
+        asked.filter(|_| self.chance(0.7)).unwrap_or(anybody)
+    }
+
+    /// Who is locked out, was displaced or typed too late types all the same, or calls for help; who
+    /// guesses comes again.
+    fn types_all_the_same(&mut self, who: usize, reason: DenyReason) {
+        let often = match reason {
+            DenyReason::Lockout => 0.4,
+            DenyReason::PinMissing => 0.2,
+            _ => return,
+        };
+        if self.chance(often) {
+            let (pin, duress) = self.digits(who);
+            let later = self.between(0, 70);
+            let digits = if self.chance(0.6) { duress } else { pin };
+            self.types_at(later, digits);
+        }
+        if reason == DenyReason::Lockout && self.guessed.get(&who).is_some_and(|left| *left > 0) {
+            let later = if self.chance(0.8) {
+                self.between(30, 1_000)
+            } else {
+                DAY + self.between(0, 3_600)
+            };
+            self.happen(later, Happening::Claim(who));
         }
     }
 

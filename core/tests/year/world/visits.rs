@@ -71,6 +71,9 @@ impl World {
 
     /// Somebody holds up a picture of `who`, or guesses.
     pub(super) fn attack(&mut self, who: usize) {
+        if self.chance(0.5) {
+            return self.guess(who);
+        }
         let reasons = [DenyReason::SpoofSuspected, DenyReason::LivenessUnproven];
         let reason = *reasons.choose(&mut self.rng).unwrap();
         for n in 0..self.rng.random_range(1..8) {
@@ -79,6 +82,24 @@ impl World {
         }
         let later = self.between(5, 400);
         self.happen(later, Happening::Claim(who));
+    }
+
+    /// Somebody whose face passes for that of `who`, or who holds them, does not know the PIN.
+    fn guess(&mut self, who: usize) {
+        let who = self.asked.choose(&mut self.rng).copied().unwrap_or(who);
+        let times = self.rng.random_range(2..25);
+        self.guessed.insert(who, times);
+        self.happen(0, Happening::Claim(who));
+        if self.chance(0.2) {
+            // As fast as they can.
+            for n in 0..self.rng.random_range(5..15) {
+                self.happen(3_000 + n * 50, Happening::Typed(site::WRONG, 40));
+            }
+        }
+        if self.chance(0.3) {
+            let later = self.between(100, 100_000);
+            self.happen(later, Happening::Changed(who, "PIN set"));
+        }
     }
 
     pub(super) fn operate(&mut self) {
@@ -98,6 +119,10 @@ impl World {
                 self.happen(0, Happening::Order(Some((mode, lasts))));
                 let ends = self.between(10, 1800);
                 self.happen(ends, Happening::Order(None));
+                if self.rarely(0.01) {
+                    let fails = self.between(1, 900);
+                    self.happen(fails, Happening::Killed);
+                }
             }
         }
     }
@@ -326,7 +351,7 @@ impl World {
             "always valid" => {
                 (person.subject.valid_from, person.subject.valid_until) = (None, None);
             }
-            "PIN set" => site::give_pin(&mut self.rng, &self.hashes, person),
+            "PIN set" => site::give_pin(&mut self.rng, person),
             "PIN taken" => (person.pin, person.duress, person.subject.pin) = (None, None, None),
             "extended" => person.subject.extended ^= true,
             "removed" => person.enrolled = false,
