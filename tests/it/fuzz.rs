@@ -12,7 +12,6 @@ use doorward::command::plain::{self, Arrival};
 use doorward::command::result::CommandResult;
 use doorward::command::token::{Claims, MAX_BYTES, sign};
 use doorward::command::{Command, ModeWord, Operator, is_name};
-use doorward::event::wire::{QosPolicy, Wire};
 use doorward::event::{Alarm, Role};
 use doorward::keys::{self, SigningKey};
 use proptest::collection::vec;
@@ -62,7 +61,6 @@ struct Bench {
     ledger: Naive,
     settings: Settings,
     now: Moment,
-    wire: Wire,
 }
 
 impl Bench {
@@ -87,11 +85,6 @@ impl Bench {
                 wall: Timestamp::from_second(NOW).unwrap(),
                 tick: Tick(Duration::from_secs(100)),
                 clock_trusted: true,
-            },
-            wire: Wire {
-                base_topic: "doorward/home/front".into(),
-                source: DOOR.into(),
-                qos: QosPolicy::default(),
             },
         }
     }
