@@ -51,8 +51,8 @@ impl Store {
     /// When the database cannot be read.
     pub fn times(&self, now: Timestamp) -> Result<Times, StoreError> {
         let of = |alarm| {
-            let conditions = conditions::all(&self.conn)?.into_iter();
-            Ok::<_, StoreError>(conditions.filter(|found| found.alarm == alarm).next_back())
+            let mut conditions = conditions::all(&self.conn)?.into_iter();
+            Ok::<_, StoreError>(conditions.find(|found| found.alarm == alarm))
         };
         let restored = of(Alarm::Restored)?;
         let restored = restored.map(|alarm| alarm.acknowledged_at.max(Some(alarm.raised_at)));
