@@ -166,7 +166,8 @@ fn rules(rng: &mut ChaCha8Rng, from: Date, to: Date) -> Rules {
             first_person: rng.random_bool(0.2),
             waits_for_first: rng.random_bool(0.2),
             two_person: rng.random_bool(0.2),
-            pin: rng.random_bool(0.25),
+            // One of them types.
+            pin: rng.random_bool(0.25) || number == 0,
         };
         rules.groups.insert(format!("group {number}"), group);
     }
