@@ -118,6 +118,9 @@ fn who_is_locked_out_can_still_signal() {
         rig.type_in("9999");
     }
     rig.claim(1);
+    // Long after their last turn, so that nothing but the lockout says that they are there.
+    rig.pass(600_000);
+    rig.claim(1);
     assert_eq!(rig.since(0).last().unwrap(), "denied lockout");
     let lines = rig.record.len();
     rig.type_in(PIN);
