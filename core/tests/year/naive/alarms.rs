@@ -1,16 +1,16 @@
-//! Standing alarms, as the naive model keeps them; and what it thinks of the clock.
+//! Standing alarms, as the naive model keeps them.
 
 use std::collections::BTreeMap;
 
 use doorward_core::conditions::Source;
 use doorward_core::event::Alarm;
 
-use crate::happening::Now;
-
 /// How long an alarm stands after the last cause is gone, and how long one of the last run waits to
 /// be confirmed.
 const LINGERS: i64 = 5_000;
 const LAST_RUN: i64 = 30_000;
+/// What is over when somebody has taken note, and not before.
+const WAIT: [Alarm; 2] = [Alarm::Duress, Alarm::Restored];
 
 /// Who holds an alarm, each until when; and when it is over, where nobody does.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ pub struct Alarms(BTreeMap<Alarm, Held>);
 impl Alarms {
     pub fn of_the_last_run(alarms: impl Iterator<Item = Alarm>, tick: i64) -> Alarms {
         let held = alarms.map(|alarm| {
-            let until = (alarm != Alarm::Duress).then_some(tick + LAST_RUN);
+            let until = (!WAIT.contains(&alarm)).then_some(tick + LAST_RUN);
             let by = vec![(Source::LastRun, until)];
             (alarm, Held { by, over: None })
         });
@@ -73,10 +73,10 @@ impl Alarms {
         }
     }
 
-    /// Somebody took note of a call for help, but not of those of some people, who called since. True
+    /// Somebody took note of what waits for that, but not of calls of some people, who called since. True
     /// when it was over by that.
     pub fn noted(&mut self, alarm: Alarm, since: &[Source]) -> bool {
-        let Some(held) = self.0.get_mut(&alarm).filter(|_| alarm == Alarm::Duress) else {
+        let Some(held) = self.0.get_mut(&alarm).filter(|_| WAIT.contains(&alarm)) else {
             return false;
         };
         held.by.retain(|(by, _)| since.contains(by));
@@ -118,26 +118,5 @@ impl Alarms {
         held.flat_map(|held| held.by.iter().map(|(_, until)| *until).chain([held.over]))
             .flatten()
             .min()
-    }
-}
-
-/// Looks at the clock now and then.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ClockLook {
-    last: Option<(i64, i64)>,
-    jumped: Option<i64>,
-}
-
-impl ClockLook {
-    /// Whether something is wrong with it.
-    pub fn wrong(&mut self, now: Now) -> bool {
-        if let Some((wall, tick)) = self.last.replace((now.wall, now.tick)) {
-            let off = (now.wall - wall) - (now.tick - tick);
-            if off.abs() > 60_000 {
-                self.jumped = Some(now.tick);
-            }
-        }
-        self.jumped = self.jumped.filter(|at| now.tick - at < 600_000);
-        self.jumped.is_some() || (!now.trusted && now.tick >= 300_000)
     }
 }

@@ -9,6 +9,9 @@ use super::paper::{Change, Note, Paper, Spent};
 use super::papers::{Away, Fate};
 use crate::happening::{HISTORY, Inside, Line, OPERATORS, Person, Said, Site, Summary};
 
+/// The record may be ahead of a clock that is right by so much.
+const AHEAD: i64 = 60_000;
+
 type Order = Option<(Mode, Option<i64>)>;
 
 #[derive(Debug, Default)]
@@ -26,6 +29,10 @@ pub struct OnDisk {
     pub(super) old_guesses: Vec<(i64, usize)>,
     /// The latest time that is on the record.
     pub newest: Option<i64>,
+    /// The same by clocks that were trusted: of all that is on it, and of what came since somebody said
+    /// that the clock is right, if ever.
+    pub(super) trusted: Option<i64>,
+    pub(super) since_right: Option<Option<i64>>,
     pub ended_released: bool,
     pub summary: Option<Summary>,
     pub engaged: bool,
@@ -79,19 +86,34 @@ impl OnDisk {
         }
     }
 
-    pub fn note(&mut self, alarm: Alarm, wall: i64) {
+    pub fn note(&mut self, alarm: Alarm, wall: i64, trusted: bool) {
         if self.ever_raised.contains(&alarm) && !self.noted.contains_key(&alarm) {
             self.noted.insert(alarm, wall);
             self.revision += 1;
+            if alarm == Alarm::Clock {
+                self.since_right = Some(None);
+            }
+            self.happened(wall, trusted);
         }
     }
 
-    pub fn happened(&mut self, wall: i64) {
-        self.newest = Some(self.newest.map_or(wall, |newest| newest.max(wall)));
+    pub fn happened(&mut self, wall: i64, trusted: bool) {
+        let later = |newest: Option<i64>| Some(newest.map_or(wall, |newest| newest.max(wall)));
+        self.newest = later(self.newest);
+        if trusted {
+            self.trusted = later(self.trusted);
+            self.since_right = self.since_right.map(later);
+        }
+    }
+
+    /// How far time has come by what is on it; what a clock that was ahead left there before somebody
+    /// said that it is right says nothing.
+    pub fn latest(&self, wall: i64) -> Option<i64> {
+        let ahead = self.trusted.is_some_and(|latest| latest > wall + AHEAD);
+        self.since_right.filter(|_| ahead).unwrap_or(self.trusted)
     }
 
     pub(super) fn remember(&mut self, wall: i64, noted: Noted) {
-        self.happened(wall);
         if let Noted::NewPin(who) | Noted::Granted(who, _, true) = noted {
             self.old_guesses.retain(|(_, guessed)| *guessed != who);
         }
@@ -183,7 +205,7 @@ impl OnDisk {
             Some(Change::Mode(Some((_, Some(until))))) if *until <= paper.at => {
                 return Fate::Pointless;
             }
-            Some(Change::Noted(alarm)) => self.note(*alarm, paper.at),
+            Some(Change::Noted(alarm)) => self.note(*alarm, paper.at, paper.trusted),
             Some(Change::Mode(order)) => self.set_order(*order),
             Some(Change::Passed(who)) if !site.shared => {
                 self.inside[*who] = Some((paper.at, true));
@@ -206,7 +228,7 @@ impl OnDisk {
             Said::Asked { .. } => Some(Noted::Asked),
             _ => None,
         };
-        self.happened(paper.at);
+        self.happened(paper.at, paper.trusted);
         if let Some(noted) = noted {
             self.remember(paper.at, noted);
         }

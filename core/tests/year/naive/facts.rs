@@ -47,6 +47,11 @@ impl Naive {
             }
             for (alarm, at) in self.running.known.noted.clone() {
                 self.noted(alarm, at, now);
+                match alarm {
+                    Alarm::Clock => self.running.clock.right(at, now),
+                    Alarm::Restored => self.running.clock.anew(at),
+                    _ => {}
+                }
             }
             self.follow_schedule(site, now);
         }

@@ -11,11 +11,12 @@
 //! | `visitors`, `passage` | from an answer to the relay |
 //! | `relay` | the latch, and leases |
 //! | `orders` | operators are answered |
-//! | `alarms`, `time` | what stands, and what time brings about |
+//! | `alarms`, `clock`, `time` | what stands, how far the clock is believed, and what time brings about |
 //! | `running`, `shown` | what a process knows, and what is seen of it |
 
 mod alarms;
 pub mod calendar;
+mod clock;
 mod desk;
 mod disk;
 mod door;
@@ -42,6 +43,7 @@ use super::happening::{Disk, Happening, Letter, Now, Outcome, Said, Seen, Site};
 use super::real::person_id;
 use alarms::Alarms;
 use calendar::Calendar;
+use clock::ClockLook;
 use disk::OnDisk;
 use door::Knock;
 use memory::Noted;
@@ -161,7 +163,7 @@ impl Naive {
         match *happening {
             Happening::Changed(who, what) => {
                 self.disk.revision += 1;
-                self.disk.happened(now.wall);
+                self.disk.happened(now.wall, now.trusted);
                 if what.starts_with("PIN") {
                     self.disk.remember(now.wall, Noted::NewPin(who));
                 }
@@ -169,16 +171,13 @@ impl Naive {
             }
             Happening::Role(_) => {
                 self.disk.revision += 1;
-                self.disk.happened(now.wall);
+                self.disk.happened(now.wall, now.trusted);
             }
             Happening::Order(order) => {
-                self.disk.happened(now.wall);
+                self.disk.happened(now.wall, now.trusted);
                 self.disk.set_order(order);
             }
-            Happening::Noted(alarm) => {
-                self.disk.happened(now.wall);
-                self.disk.note(alarm, now.wall);
-            }
+            Happening::Noted(alarm) => self.disk.note(alarm, now.wall, now.trusted),
             Happening::Interlock(engaged) => self.disk.other_engaged = engaged,
             Happening::Left(who) => {
                 self.disk.left(site, who);
@@ -205,6 +204,7 @@ impl Naive {
         self.running.orders = Orders::after(&self.disk.spent);
         self.running.round_at = Some(now.tick);
         self.running.newest = self.disk.newest;
+        self.running.clock = ClockLook::after(&self.disk, now);
         self.running.desk.remember(site, &self.disk, now);
         for who in self.running.desk.capped(site, now.tick) {
             self.running.alarms.known(Alarm::WrongPins, of(who));
@@ -238,6 +238,7 @@ impl Naive {
 
     fn call(&mut self, site: &Site, call: Call, now: Now) {
         self.lapse(site, now);
+        self.look_at_clock(now);
         self.take_over(site, now);
         match call {
             Call::Nothing => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use doorward_core::door::Refusal;
-use doorward_core::event::{CommandRefusal, CommandVerb, Mode, ReleaseCause, Role};
+use doorward_core::event::{Alarm, CommandRefusal, CommandVerb, Mode, ReleaseCause, Role};
 
 use super::door::Knock;
 use super::paper::{Change, Order, Spent, Story, Then};
@@ -13,18 +13,52 @@ use crate::happening::{CLIENT, Letter, Now, OPERATORS, PER_MINUTE, Said, Site, W
 
 /// Nothing is believed so soon after a connection.
 const QUIET: i64 = 5_000;
-/// Clocks may differ by so much; a clock that was set back by more is not believed.
+/// Clocks may differ by so much; and no clock is as wrong as that.
 const SKEW: i64 = 5_000;
+const DAY: i64 = 86_400_000;
+/// What is over is remembered for so much longer.
 const SETBACK: i64 = 60_000;
+/// So many of one operator are remembered.
+const ROOM: usize = 64 + 3 * PER_MINUTE as usize;
 /// How long a command lives.
 const LIVES: i64 = 30_000;
 /// Refusals of one reason that are told at once, and how soon there is one more.
 const TOLD_AT_ONCE: i64 = 5;
 const ONE_MORE: i64 = 20_000;
 
+/// Something of which so many may be at once, and one more so often, in microseconds.
+#[derive(Debug, Default)]
+struct Allowance(i64);
+
+/// Signatures: each operator's own, and what they share beyond that; refusals of one that are answered;
+/// plain words.
+const OWN: (i64, i64) = (20, 100_000);
+const SHARED: (i64, i64) = (300, 3_333);
+const ANSWERED: (i64, i64) = (20, 500_000);
+const WORDS: (i64, i64) = (PER_MINUTE as i64, 60_000_000 / PER_MINUTE as i64);
+
+impl Allowance {
+    /// Whether it was there; then it is used.
+    fn takes(&mut self, (many, every): (i64, i64), tick: i64) -> bool {
+        let now = tick * 1000;
+        let used_until = self.0.max(now) + every;
+        let there = used_until <= now + many * every;
+        if there {
+            self.0 = used_until;
+        }
+        there
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Orders {
     spent: Vec<Spent>,
+    /// Of operators of whom more came than can be remembered: what is over until then is spent.
+    shut: [Option<i64>; OPERATORS.len()],
+    own: [Allowance; OPERATORS.len()],
+    shared: Allowance,
+    answered: BTreeMap<String, Allowance>,
+    words: Allowance,
     pub connected: Option<i64>,
     plain: u64,
     /// Of each reason: when the times of those that were told are used up, and how many were not.
@@ -37,6 +71,48 @@ impl Orders {
             spent: spent.to_vec(),
             ..Orders::default()
         }
+    }
+
+    /// What has been over for long is forgotten.
+    fn forget(&mut self, newest: Option<i64>) {
+        let Some(newest) = newest else { return };
+        self.spent.retain(|one| one.over + SETBACK > newest);
+        for shut in &mut self.shut {
+            *shut = shut.filter(|over| over + SETBACK > newest);
+        }
+    }
+
+    fn is_spent(&self, letter: Letter) -> bool {
+        let shut = self.shut[letter.from].is_some_and(|until| over(letter) <= until);
+        let mut all = self.spent.iter();
+        shut || all.any(|one| (one.from, one.id) == (letter.from, letter.id))
+    }
+
+    fn room(&self, from: usize, at: i64) -> bool {
+        let until = at.div_euclid(1000) + (DAY + 2 * SETBACK) / 1000;
+        let own = self.spent.iter().filter(|one| one.from == from);
+        own.filter(|one| one.over.div_euclid(1000) <= until).count() < ROOM
+    }
+
+    /// It never counts again. Nothing when that is known already, or cannot be remembered.
+    fn spend(&mut self, letter: Letter, counts: bool, at: i64) -> Option<Spent> {
+        if self.is_spent(letter) {
+            return None;
+        }
+        if !self.room(letter.from, at) {
+            let shut = &mut self.shut[letter.from];
+            *shut = Some(shut.map_or(over(letter), |until| until.max(over(letter))));
+            return None;
+        }
+        let spent = Spent {
+            from: letter.from,
+            id: letter.id,
+            over: over(letter),
+            counts,
+            at,
+        };
+        self.spent.push(spent.clone());
+        Some(spent)
     }
 
     /// How many were not told since the last, if this one is to be.
@@ -71,6 +147,11 @@ fn least(verb: CommandVerb) -> Role {
     }
 }
 
+/// When it comes too late, by the wall.
+fn over(letter: Letter) -> i64 {
+    letter.signed * 1000 + LIVES + SKEW
+}
+
 fn by_operator(from: usize) -> String {
     format!("operator:{}", OPERATORS[from])
 }
@@ -85,6 +166,11 @@ impl Naive {
             "OPEN" | "UNLOCK" => None,
             _ => Some(CommandRefusal::Malformed),
         };
+        let too_many = || {
+            let takes = orders.words.takes(WORDS, now.tick);
+            (!takes).then_some(CommandRefusal::RateLimited)
+        };
+        let refusal = refusal.or_else(too_many);
         if let Some(reason) = refusal {
             let no = No {
                 reason,
@@ -96,9 +182,9 @@ impl Naive {
             };
             return self.refuse(no, now);
         }
-        orders.plain += 1;
+        self.running.orders.plain += 1;
         let order = Order {
-            id: format!("plain-{}-{}", now.wall, orders.plain),
+            id: format!("plain-{}-{}", now.wall, self.running.orders.plain),
             by: format!("plain:{CLIENT}"),
             from: None,
             at: now.wall,
@@ -125,22 +211,16 @@ impl Naive {
             spent: None,
             story: Story::default(),
         };
-        let spent = |counts| Spent {
-            from: letter.from,
-            id: letter.id,
-            over: letter.signed * 1000 + LIVES + SKEW,
-            counts,
-            at: now.wall,
-        };
+        let at = self.running.clock.latest(now);
+        self.running.orders.forget(self.running.clock.newest);
         match self.against(letter, order.verb(), now) {
             None => {
-                order.spent = Some(spent(true));
-                self.running.orders.spent.extend(order.spent.clone());
+                order.spent = self.running.orders.spend(letter, true, at);
                 self.execute(site, order, now);
             }
             Some((reason, genuine, counts)) => {
-                let spent = counts.map(spent);
-                self.running.orders.spent.extend(spent.clone());
+                let orders = &mut self.running.orders;
+                let spent = counts.and_then(|counts| orders.spend(letter, counts, at));
                 let no = No {
                     reason,
                     id: Some(order.id.clone()),
@@ -156,48 +236,66 @@ impl Naive {
 
     /// What speaks against a command; whether it is genuine; whether it is spent, and counts.
     fn against(
-        &self,
+        &mut self,
         letter: Letter,
         verb: CommandVerb,
         now: Now,
     ) -> Option<(CommandRefusal, bool, Option<bool>)> {
         use CommandRefusal as Why;
-        let spent = &self.running.orders.spent;
         if !self.fresh(now) {
             return Some((Why::StorageFailure, false, None));
         }
+        let (orders, clock) = (&mut self.running.orders, &self.running.clock);
         let Some(role) = self.running.known.roles[letter.from] else {
             return Some((Why::UnknownOperator, false, None));
         };
+        let own = orders.own[letter.from].takes(OWN, now.tick);
+        if !own && !orders.shared.takes(SHARED, now.tick) {
+            return Some((Why::RateLimited, false, None));
+        }
         if letter.forged {
             return Some((Why::BadSignature, false, None));
         }
-        let counted = spent.iter().filter(|one| one.counts);
-        let newest = counted.clone().map(|one| one.at).max();
-        let seconds = |wall: i64| wall.div_euclid(1000);
-        let set_back = |newest| seconds(now.wall) < seconds(newest) - seconds(SETBACK);
-        if !now.trusted || newest.is_some_and(set_back) {
+        if !now.trusted || clock.wrong {
             return Some((Why::ClockUntrusted, true, Some(false)));
         }
-        if letter.signed > seconds(now.wall) + seconds(SKEW) {
+        let latest = clock.latest(now);
+        let ahead = letter.signed - latest.div_euclid(1000);
+        if ahead > DAY / 1000 {
+            return Some((Why::Malformed, true, None));
+        }
+        if ahead > SKEW / 1000 {
             return Some((Why::FromFuture, true, Some(false)));
         }
-        if now.wall >= letter.signed * 1000 + LIVES + SKEW {
-            return Some((Why::Expired, true, Some(false)));
+        if latest >= over(letter) && now.wall < over(letter) {
+            return Some((Why::ClockUntrusted, true, Some(false)));
         }
-        let same = |one: &Spent| (one.from, one.id) == (letter.from, letter.id);
-        if spent.iter().any(same) {
+        if latest >= over(letter) {
+            let ago = latest.div_euclid(1000) - over(letter) / 1000;
+            let soon = ago <= SETBACK / 1000;
+            return Some((Why::Expired, true, soon.then_some(false)));
+        }
+        let before = clock.not_before.filter(|before| *before <= latest);
+        if before.is_some_and(|before| letter.signed <= before.div_euclid(1000)) {
+            return Some((Why::Expired, true, None));
+        }
+        if orders.is_spent(letter) {
             return Some((Why::Replayed, true, None));
+        }
+        if !orders.room(letter.from, latest) {
+            return Some((Why::RateLimited, true, Some(false)));
         }
         if role < least(verb) {
             return Some((Why::InsufficientRole, true, Some(true)));
         }
-        let own = counted.filter(|one| one.from == letter.from && one.at > now.wall - 60_000);
+        let counted = orders.spent.iter().filter(|one| one.counts);
+        let own = counted.filter(|one| one.from == letter.from && one.at > latest - 60_000);
         if own.count() >= PER_MINUTE as usize {
             return Some((Why::RateLimited, true, Some(false)));
         }
         let endless = matches!(letter.wish, Wish::Mode(Some((Mode::Unlocked, None))));
-        endless.then_some((Why::BadArguments, true, Some(true)))
+        let not_by_letter = letter.wish == Wish::Acknowledge(Alarm::Restored);
+        (endless || not_by_letter).then_some((Why::BadArguments, true, Some(true)))
     }
 
     fn execute(&mut self, site: &Site, mut order: Order, now: Now) {
@@ -343,6 +441,11 @@ impl Naive {
 
     fn refuse(&mut self, no: No, now: Now) {
         let told = self.running.orders.tells(no.reason, now.tick);
+        let mut answered = told.is_some();
+        if let Some(by) = no.by.clone().filter(|_| no.genuine && !answered) {
+            let allowance = self.running.orders.answered.entry(by).or_default();
+            answered = allowance.takes(ANSWERED, now.tick);
+        }
         let said = told.map(|unrecorded| Said::Refused {
             reason: no.reason,
             id: no.id.clone().filter(|_| no.genuine),
@@ -354,7 +457,7 @@ impl Naive {
             paper.spent = no.spent;
             self.running.papers.keep(paper);
         }
-        if no.genuine || told.is_some() {
+        if answered {
             self.answer(no.id, false, now);
         }
     }

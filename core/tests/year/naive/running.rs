@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use doorward_core::event::Mode;
 
-use super::alarms::{Alarms, ClockLook};
+use super::alarms::Alarms;
+use super::clock::ClockLook;
 use super::desk::Desk;
 use super::disk::Known;
 use super::door::NaiveDoor;

@@ -7,7 +7,7 @@ use super::door::Knock;
 use super::{Naive, of};
 use crate::happening::{Now, Said, Site};
 
-/// How often clock and schedule are looked at.
+/// How often the schedule is looked at.
 const ROUND: i64 = 250;
 
 impl Naive {
@@ -36,12 +36,6 @@ impl Naive {
             self.running.round_at = None;
             if !self.running.stopped {
                 self.running.round_at = Some(now.tick + ROUND);
-                if self.running.clock.wrong(now) {
-                    self.raise(Alarm::Clock, Source::Clock, None, now);
-                } else {
-                    let alarms = &mut self.running.alarms;
-                    alarms.clear(Alarm::Clock, Source::Clock, now.tick);
-                }
                 if now.trusted && self.running.doubted.is_some() {
                     self.govern(site, self.running.doubted, now);
                 }
@@ -64,6 +58,17 @@ impl Naive {
         self.wrong_pins(site, now);
         for alarm in self.running.alarms.over(now.tick) {
             self.say(vec![Said::Cleared(alarm)], None, now);
+        }
+    }
+
+    /// Nothing is decided by a clock that nobody has looked at.
+    pub(super) fn look_at_clock(&mut self, now: Now) {
+        self.running.clock.look(now);
+        if !self.running.clock.wrong {
+            let alarms = &mut self.running.alarms;
+            alarms.clear(Alarm::Clock, Source::Clock, now.tick);
+        } else if !self.running.stopped {
+            self.raise(Alarm::Clock, Source::Clock, None, now);
         }
     }
 

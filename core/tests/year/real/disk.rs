@@ -11,6 +11,7 @@ use doorward_core::event::wire::DoorSummary;
 use doorward_core::event::{Alarm, DenyReason, Event, Method, PersonId, PersonRef, Recorded};
 use doorward_core::guard::{
     Batch, Change, Done, Entry, EntryId, Facts, Left, ModeOrder, Outcome, Rejection, SiteNote,
+    Times,
 };
 use doorward_core::keys::PublicKey;
 use uuid::Uuid;
@@ -36,6 +37,11 @@ pub struct Store {
     /// Wrong PINs of each since their last right one or their newest.
     wrong: BTreeMap<PersonId, Vec<Recorded>>,
     newest: Option<Timestamp>,
+    /// The times on it by clocks that were trusted: the newest before somebody last took note of the
+    /// alarm `clock`, and the newest since.
+    until_noted: Option<Timestamp>,
+    since_noted: Option<Timestamp>,
+    clock_noted: bool,
     seq: u64,
     ended_released: bool,
     pub summary: Option<DoorSummary>,
@@ -51,14 +57,17 @@ pub struct Store {
 
 impl Store {
     /// Administration changed something that the rules' revision counts.
-    pub fn changed(&mut self, at: Timestamp) {
+    pub fn changed(&mut self, at: Timestamp, trusted: bool) {
         self.revision += 1;
-        self.happened(at);
+        self.happened(at, trusted);
     }
 
     /// Something is on the record that nobody looks at but for its time.
-    pub fn happened(&mut self, at: Timestamp) {
+    pub fn happened(&mut self, at: Timestamp, trusted: bool) {
         self.newest = self.newest.max(Some(at));
+        if trusted {
+            self.since_noted = self.since_noted.max(Some(at));
+        }
     }
 
     /// Administration gave somebody a PIN, or took it.
@@ -76,11 +85,16 @@ impl Store {
     }
 
     /// Somebody took note of an alarm; whether that changed anything.
-    pub fn note(&mut self, alarm: Alarm, at: Timestamp) -> bool {
+    pub fn note(&mut self, alarm: Alarm, at: Timestamp, trusted: bool) -> bool {
         let new = self.ever_raised.contains(&alarm) && !self.noted.contains_key(&alarm);
         if new {
             self.noted.insert(alarm, at);
             self.revision += 1;
+            if alarm == Alarm::Clock {
+                self.until_noted = self.until_noted.max(self.since_noted.take());
+                self.clock_noted = true;
+            }
+            self.happened(at, trusted);
         }
         new
     }
@@ -154,13 +168,30 @@ impl Store {
     }
 
     /// What a run left.
-    pub fn left_behind(&self) -> Left {
+    pub fn left_behind(&self, now: Timestamp) -> Left {
+        let noted = self.noted.get(&Alarm::Clock).copied();
         Left {
+            times: Times {
+                newest: self.newest_trusted(now),
+                noted,
+                not_before: noted,
+            },
             alarms: self.raised.iter().copied().collect(),
             history: self.history().cloned().collect(),
             spent: self.spent.clone(),
             released: self.ended_released,
             newest: self.newest,
+        }
+    }
+
+    /// What a clock that was ahead left there until somebody took note of that is passed over.
+    fn newest_trusted(&self, now: Timestamp) -> Option<Timestamp> {
+        let all = self.until_noted.max(self.since_noted);
+        let ahead = all.is_some_and(|all| all.duration_since(now).as_millis() > 60_000);
+        if ahead && self.clock_noted {
+            self.since_noted
+        } else {
+            all
         }
     }
 
@@ -270,7 +301,10 @@ impl Store {
                 let words = "its end has passed".to_owned();
                 return Outcome::Rejected(Rejection::Arguments(words));
             }
-            Some(Change::Acknowledge { alarm, .. }) => changed = self.note(*alarm, entry.at),
+            Some(Change::Acknowledge { alarm, .. }) => {
+                let trusted = entry.facts.iter().all(|fact| fact.clock_synced);
+                changed = self.note(*alarm, entry.at, trusted);
+            }
             Some(Change::Mode(order)) => self.set_order(*order),
             Some(Change::Passed { person, area }) if !site.shared => {
                 self.passed(who(person.id), area.clone(), entry.at);
@@ -306,7 +340,7 @@ impl Store {
             _ => {}
         }
         self.lines.push(line(by.clone(), at, trusted, event));
-        self.happened(at);
+        self.happened(at, trusted);
         let access = matches!(
             event,
             Event::AccessGranted(_) | Event::AccessDenied(_) | Event::AccessChallenged(_)
@@ -338,7 +372,6 @@ impl Store {
             }
             _ => {}
         }
-        self.happened(at);
         self.history.push_back(recorded);
         if self.history.len() > HISTORY {
             self.history.pop_front();

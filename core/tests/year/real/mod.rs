@@ -167,22 +167,21 @@ impl Real {
     fn others_do(&mut self, site: &Site, happening: &Happening, now: Now) -> Option<usize> {
         match *happening {
             Happening::Changed(who, what) => {
-                self.store.changed(stamp(now.wall));
+                self.store.changed(stamp(now.wall), now.trusted);
                 if ["PIN set", "PIN taken"].contains(&what) {
                     let person = site.people[who].subject.person.clone();
                     self.store.new_pin(person, stamp(now.wall));
                 }
                 return Some(who);
             }
-            Happening::Role(_) => self.store.changed(stamp(now.wall)),
+            Happening::Role(_) => self.store.changed(stamp(now.wall), now.trusted),
             Happening::Order(order) => {
                 let order = order.map(|(mode, until)| (mode, until.map(stamp)));
-                self.store.happened(stamp(now.wall));
+                self.store.happened(stamp(now.wall), now.trusted);
                 self.store.set_order(order);
             }
             Happening::Noted(alarm) => {
-                self.store.happened(stamp(now.wall));
-                self.store.note(alarm, stamp(now.wall));
+                self.store.note(alarm, stamp(now.wall), now.trusted);
             }
             Happening::Interlock(engaged) => self.store.other_engaged = engaged,
             Happening::Left(who) => {
@@ -218,7 +217,7 @@ impl Real {
         if self.relay.is_some() {
             self.secured(now.tick);
         }
-        let left = self.store.left_behind();
+        let left = self.store.left_behind(stamp(now.wall));
         self.guard = Guard::new(settings(site), policy(site), left, &moment(now));
         self.pressed = rex;
         self.tell(site, Input::Online(true), now);

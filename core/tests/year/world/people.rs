@@ -67,6 +67,14 @@ impl World {
                 };
                 self.happen(later, Happening::Noted(Alarm::Duress));
             }
+            Said::Raised(Alarm::Clock, _) if self.chance(0.7) => {
+                let later = if self.chance(0.5) {
+                    self.between(0, 300)
+                } else {
+                    self.between(300, 9_000)
+                };
+                self.happen(later, Happening::Noted(Alarm::Clock));
+            }
             _ => {}
         }
     }

@@ -146,7 +146,10 @@ impl World {
         let wish = match self.rng.random_range(0..10) {
             0..5 => Wish::Unlock,
             5 => Wish::Lock,
-            6 => Wish::Acknowledge(Alarm::Duress),
+            6 => {
+                let alarms = [Alarm::Duress, Alarm::Duress, Alarm::Clock, Alarm::Restored];
+                Wish::Acknowledge(*alarms.choose(&mut self.rng).unwrap())
+            }
             7 => Wish::Locate,
             _ => Wish::Mode(mode),
         };
@@ -174,6 +177,32 @@ impl World {
         self.happen(later, Happening::Command(letter));
     }
 
+    /// More commands than anybody sends; or rubbish with somebody's name on it.
+    fn flood(&mut self, soon: i64) {
+        let from = self.rng.random_range(0..OPERATORS.len());
+        let forged = self.chance(0.4);
+        let wishes = [Wish::Locate, Wish::Lock, Wish::Unlock];
+        let wish = *wishes.choose(&mut self.rng).unwrap();
+        let lasts = self.rng.random_range(100..6_000);
+        for _ in 0..self.rng.random_range(20..400) {
+            let later = soon + self.rng.random_range(0..lasts);
+            if self.chance(0.1) {
+                self.send(later, self.letters as usize % OPERATORS.len(), wish);
+            } else if self.chance(0.02) {
+                self.happen(later, Happening::Plain("LOCK"));
+            } else {
+                let letter = Letter {
+                    from,
+                    forged,
+                    id: 0,
+                    signed: 0,
+                    wish,
+                };
+                self.happen(later, Happening::Command(letter));
+            }
+        }
+    }
+
     /// Signs it with the true time; it takes its time to come, now and then for too long.
     pub(super) fn sign(&mut self, mut letter: Letter) -> Happening {
         self.letters += 1;
@@ -184,6 +213,15 @@ impl World {
             self.rng.random_range(0..800)
         };
         letter.signed = (self.start + self.time - age).div_euclid(1000);
+        if self.chance(0.04) {
+            // Their clock is ahead; somebody keeps it until its time has come.
+            let ahead = *[4, 9, 40, 600, 7_200, 80_000, 90_000, 200_000]
+                .choose(&mut self.rng)
+                .unwrap();
+            letter.signed += ahead;
+            let comes = (ahead - 6) * 1000 + self.rng.random_range(2_000..60_000);
+            self.happen(comes, Happening::Command(letter));
+        }
         if self.sent.len() >= 20 {
             self.sent.remove(0);
         }
@@ -216,6 +254,9 @@ impl World {
                 Happening::Killed
             };
             self.happen(soon, happening);
+        }
+        if self.rarely(0.00006) {
+            self.flood(soon);
         }
         if self.rarely(0.004) {
             self.disk_trouble(soon);
