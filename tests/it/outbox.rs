@@ -96,6 +96,11 @@ fn a_broker_that_refuses_our_complaints_about_refusing_causes_no_more_of_them() 
     wait_for("telemetry is refused", PATIENCE, || {
         !about("telemetry").is_empty()
     });
+    // The summary of the last mode is on its way a little longer than its event.
+    wait_for("nothing waits", PATIENCE, || {
+        let depth = outbox.depth().unwrap();
+        depth.queued + depth.under_way == 0
+    });
     // Nothing follows from nothing: a second is a hundred of its round trips.
     let seen = refused().len();
     std::thread::sleep(Duration::from_secs(2));
