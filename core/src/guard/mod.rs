@@ -264,6 +264,7 @@ impl Guard {
     pub fn handle(&mut self, input: Input, facts: &Facts, now: &Moment) -> Vec<Deed> {
         self.lapse(now);
         self.apply_facts(facts, now);
+        self.settle_doubt(now);
         match input {
             Input::Tick => {}
             Input::Recorded(done) => self.recorded(&done, facts, now),
@@ -348,7 +349,6 @@ impl Guard {
                 None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
             }
             self.refusals_due(now);
-            self.settle_doubt(now);
             self.follow_schedule(now);
         }
         self.desk_alarm(now);

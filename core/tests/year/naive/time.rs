@@ -42,9 +42,6 @@ impl Naive {
                     let alarms = &mut self.running.alarms;
                     alarms.clear(Alarm::Clock, Source::Clock, now.tick);
                 }
-                if now.trusted && self.running.doubted.is_some() {
-                    self.govern(site, self.running.doubted, now);
-                }
                 self.follow_schedule(site, now);
             }
         }
