@@ -133,9 +133,9 @@ impl Guard {
         self.step(Input::Operator(choice), now);
     }
 
-    /// Judges what was doubted at the start, once the time is known.
+    /// Judges what was doubted at the start, once the time is known: before anybody is let in by it.
     pub(super) fn settle_doubt(&mut self, now: &Moment) {
-        if now.clock_trusted && self.doubted.is_some() {
+        if now.clock_trusted && self.doubted.is_some() && !self.stopped {
             self.govern(self.doubted, now);
         }
     }

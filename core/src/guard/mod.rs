@@ -272,6 +272,7 @@ impl Guard {
         self.lapse(now);
         self.look_at_clock(now);
         self.apply_facts(facts, now);
+        self.settle_doubt(now);
         match input {
             Input::Tick => {}
             Input::Recorded(done) => self.recorded(&done, facts, now),
@@ -361,7 +362,6 @@ impl Guard {
         if self.timers.take_due(Timer::Round, now.tick) && !self.stopped {
             self.timers.set(Timer::Round, Some(now.tick + ROUND));
             self.refusals_due(now);
-            self.settle_doubt(now);
             self.follow_schedule(now);
         }
         self.desk_alarm(now);

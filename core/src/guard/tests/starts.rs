@@ -96,6 +96,30 @@ fn a_lockdown_stays_and_ends_no_earlier_than_the_record_knows() {
 }
 
 #[test]
+fn a_lockdown_that_the_record_took_for_over_counts_before_anybody_is_let_in() {
+    let mut rig = ordered(Mode::Lockdown);
+    // The clock was ahead for a while.
+    rig.now.wall = at(EVENING);
+    rig.tell(Input::Rex { pressed: true });
+    rig.tell(Input::Rex { pressed: false });
+    rig.restart(MORNING, false);
+    rig.pass(1_000);
+    assert_eq!(rig.guard.door().mode(), Mode::Normal);
+    // It is half past twelve, and somebody is there in the same moment.
+    rig.now.wall = at("2026-03-30T12:30:00[Europe/Berlin]");
+    rig.now.clock_trusted = true;
+    let lines = rig.record.len();
+    rig.claim(1);
+    let granted = "access.granted".to_owned();
+    assert!(
+        !rig.since(lines).contains(&granted),
+        "{:?}",
+        rig.since(lines)
+    );
+    assert!(!rig.released() && rig.guard.door().mode() == Mode::Lockdown);
+}
+
+#[test]
 fn the_newest_record_is_the_least_that_it_can_be_now_for_what_is_remembered() {
     let mut rig = Rig::with(WithoutRecord::Deny, |_, policy| {
         policy.settings.lockout_after = 3;

@@ -3,7 +3,7 @@
 /// How long after they were there somebody's call for help is looked for.
 const LINGERS: i64 = 60_000;
 /// Nobody types for so long.
-const OLD: i64 = 600_000;
+const OLD: i64 = 300_000;
 
 #[derive(Debug)]
 enum There {
@@ -65,7 +65,7 @@ impl Keypad {
     }
 
     fn add(&mut self, who: usize, there: There, tick: i64) {
-        if self.0.len() > 200 {
+        if self.0.len() > 100 {
             self.0.retain(|(_, there)| {
                 matches!(there, There::Asked(_, None)) || tick - there.newest() < OLD
             });

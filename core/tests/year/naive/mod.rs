@@ -240,6 +240,9 @@ impl Naive {
         self.lapse(site, now);
         self.look_at_clock(now);
         self.take_over(site, now);
+        if now.trusted && self.running.doubted.is_some() && !self.running.stopped {
+            self.govern(site, self.running.doubted, now);
+        }
         match call {
             Call::Nothing => {}
             Call::Back(away, fates, failed) => self.back(site, away, &fates, failed, now),

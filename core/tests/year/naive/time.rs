@@ -36,9 +36,6 @@ impl Naive {
             self.running.round_at = None;
             if !self.running.stopped {
                 self.running.round_at = Some(now.tick + ROUND);
-                if now.trusted && self.running.doubted.is_some() {
-                    self.govern(site, self.running.doubted, now);
-                }
                 self.follow_schedule(site, now);
             }
         }
@@ -75,10 +72,10 @@ impl Naive {
     /// Who is locked out for too many wrong PINs is an alarm of theirs for as long.
     fn wrong_pins(&mut self, site: &Site, now: Now) {
         let capped = self.running.desk.capped(site, now.tick);
-        let run = &mut self.running;
-        for who in 0..site.people.len() {
-            if !capped.contains(&who) {
-                run.alarms.clear(Alarm::WrongPins, of(who), now.tick);
+        let alarms = &mut self.running.alarms;
+        if alarms.standing().any(|alarm| alarm == Alarm::WrongPins) {
+            for who in (0..site.people.len()).filter(|who| !capped.contains(who)) {
+                alarms.clear(Alarm::WrongPins, of(who), now.tick);
             }
         }
         for who in capped {

@@ -194,7 +194,10 @@ impl World {
             let digits = if self.chance(0.6) { duress } else { pin };
             self.types_at(later, digits);
         }
-        if reason == DenyReason::Lockout && self.guessed.get(&who).is_some_and(|left| *left > 0) {
+        if reason == DenyReason::Lockout
+            && let Some(left) = self.guessed.get_mut(&who).filter(|left| **left > 0)
+        {
+            *left -= 1;
             let later = if self.chance(0.8) {
                 self.between(30, 1_000)
             } else {
