@@ -96,6 +96,14 @@ impl Conditions {
         news.then(|| raised(alarm, detail, None))
     }
 
+    /// The same where it is news although the alarm may stand: it is something else than what somebody
+    /// took note of.
+    #[must_use]
+    pub fn raise_anew(&mut self, alarm: Alarm, source: Source, detail: String) -> Event {
+        self.hold(alarm, source, None);
+        raised(alarm, detail, None)
+    }
+
     /// A condition about somebody holds from now on or until `over`, if it is not raised again: nobody
     /// says when an attack ends. The event when that is news of this person.
     #[must_use]

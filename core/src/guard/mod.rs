@@ -341,7 +341,18 @@ impl Guard {
     /// What comes in is judged by a clock that was looked at.
     fn look_at_clock(&mut self, now: &Moment) {
         match self.wall.look(now).map(str::to_owned) {
-            Some(detail) if !self.stopped => self.raise(Alarm::Clock, Source::Clock, detail, now),
+            Some(detail) if !self.stopped => {
+                let (alarm, source) = (Alarm::Clock, Source::Clock);
+                let news = self.conditions.raise(alarm, source, detail);
+                let news = news.or_else(|| {
+                    let detail = self.wall.take_anew()?;
+                    Some(self.conditions.raise_anew(alarm, source, detail))
+                });
+                if let Some(event) = news {
+                    self.wall.told();
+                    self.raised(event, now);
+                }
+            }
             Some(_) => {}
             None => self.conditions.clear(Alarm::Clock, Source::Clock, now.tick),
         }

@@ -3,7 +3,9 @@
 //! A clock that is set back makes nothing valid again: what counts is the newest time that is known,
 //! be it on the record or seen since. While something is wrong with the clock no command is carried
 //! out. Somebody at the device may say that the clock is right now, by taking note of the alarm
-//! `clock`; what was signed before that is refused.
+//! `clock`; what was signed before that is refused. Where the clock is behind what is known since they
+//! said so, the alarm is raised anew, although it may stand: only what nobody took note of can be taken
+//! note of.
 
 use crate::clock::{ClockWatch, Moment, Timestamp};
 use crate::command::gate::SETBACK_S;
@@ -26,14 +28,20 @@ pub(super) struct Wall {
     watch: ClockWatch,
     times: Times,
     complaint: Option<String>,
+    /// Whether somebody took note of the alarm since it was raised last.
+    heard: bool,
+    /// In words, what somebody has to be told although they took note.
+    anew: Option<String>,
 }
 
 impl Wall {
     pub(super) fn new(times: Times) -> Self {
         Self {
             watch: ClockWatch::default(),
+            heard: times.noted.is_some(),
             times,
             complaint: None,
+            anew: None,
         }
     }
 
@@ -43,7 +51,9 @@ impl Wall {
         if now.clock_trusted {
             self.times.newest = self.times.newest.max(Some(now.wall));
         }
-        self.complaint = wrong.or_else(|| self.behind(now));
+        let behind = self.behind(now);
+        self.anew = behind.clone().filter(|_| self.heard);
+        self.complaint = wrong.or(behind);
         self.complaint.as_deref()
     }
 
@@ -55,6 +65,16 @@ impl Wall {
                 "the clock is {behind} s behind what is on the record; if it is right now, doorward alarms ack clock"
             )
         })
+    }
+
+    /// What has to be told although the alarm may stand.
+    pub(super) fn take_anew(&mut self) -> Option<String> {
+        self.anew.take()
+    }
+
+    /// The alarm is raised: nobody has taken note of that.
+    pub(super) fn told(&mut self) {
+        self.heard = false;
     }
 
     /// What is wrong with it just now.
@@ -77,6 +97,7 @@ impl Wall {
             return;
         }
         self.times.noted = Some(at);
+        self.heard = true;
         self.times.newest = now.clock_trusted.then_some(now.wall);
         self.look_anew(at);
     }

@@ -153,6 +153,8 @@ pub enum Happening {
         rex: bool,
         /// Whether the disk took what was under way at the end.
         landed: bool,
+        /// Whether the database was replaced before.
+        restored: bool,
     },
     ClockError(i64),
     Trusted(bool),

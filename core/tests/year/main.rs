@@ -8,6 +8,11 @@
 //! | `real` | the guard, between a simulated disk, latch and reader |
 //! | `naive` | the model: plain lists, an if for everything, a table of minutes |
 //!
+//! Not in the year: what a restoration takes from the record, and makes up for (its alarm is, and what
+//! follows from that); a store that forgets commands that are long over (the guard does); messages that a
+//! broker kept, that are too long, or no commands at all; several doors by their own guards; snapshots and
+//! `reload`; messages that the broker refuses.
+//!
 //! A few days are played with every other test, and many short runs full of trouble. A whole year, with
 //! two seeds side by side:
 //!
@@ -196,6 +201,9 @@ fn play(seed: u64, inputs: u64, trouble: f64) -> Played {
                 let whose = if own { "their own" } else { "somebody else's" };
                 count(format!("duress: by {whose} digits"));
             }
+        }
+        if matches!(happening, Happening::Started { restored: true, .. }) {
+            count("database replaced".into());
         }
         if matches!(happening, Happening::Started { .. }) && naive.doubts() {
             count("order doubted at the start".into());

@@ -200,6 +200,51 @@ fn a_clock_that_was_far_ahead_is_believed_again_once_somebody_says_that_it_is_ri
     assert!(!rig.guard.alarms().any(|alarm| alarm == Alarm::Clock));
 }
 
+/// How often somebody was told of the clock, which is how often they can take note of that.
+fn told_of_the_clock(rig: &Rig) -> usize {
+    let told = |line: &&Line| matches!(&line.event, Event::AlarmRaised { alarm, .. } if *alarm == Alarm::Clock);
+    rig.record.iter().filter(told).count()
+}
+
+#[test]
+fn who_took_note_too_early_can_say_once_more_that_the_clock_is_right() {
+    let mut rig = door();
+    rig.set_clock(400 * 86_400);
+    rig.pass(1_000);
+    assert_eq!(told_of_the_clock(&rig), 1);
+    rig.note(Alarm::Clock);
+    rig.pass(60_000);
+    // Set right while the alarm stands for the jump.
+    rig.set_clock(-400 * 86_400);
+    rig.pass(1_000);
+    assert_eq!(told_of_the_clock(&rig), 2, "a new word is needed");
+    rig.pass(700_000);
+    assert_eq!(told_of_the_clock(&rig), 2, "and told of once");
+    let told = rig.token("ada", "1", 0, unlock());
+    assert_eq!(rig.answer_to(&told), "clock_untrusted");
+    rig.note(Alarm::Clock);
+    rig.pass(2_000);
+    let told = rig.token("ada", "2", 0, unlock());
+    assert_eq!(rig.answer_to(&told), "ok");
+}
+
+#[test]
+fn a_word_that_does_not_help_is_asked_for_again_after_a_restart() {
+    let wall = Rig::new(WithoutRecord::Deny).now.wall;
+    let later = |s| wall + jiff::SignedDuration::from_secs(s);
+    let left = Left {
+        alarms: vec![Alarm::Clock],
+        times: Times {
+            newest: Some(later(7_200)),
+            noted: Some(later(7_000)),
+            not_before: Some(later(7_000)),
+        },
+        ..Left::default()
+    };
+    let rig = Rig::after(WithoutRecord::Deny, left, |_, _| {});
+    assert_eq!(told_of_the_clock(&rig), 1);
+}
+
 #[test]
 fn what_the_record_knows_of_time_counts_after_a_restart() {
     let newest = Rig::new(WithoutRecord::Deny).now.wall + jiff::SignedDuration::from_secs(3_600);

@@ -19,8 +19,10 @@ pub struct ClockLook {
     pub wrong: bool,
     /// The latest time that is known by a clock that was trusted.
     pub newest: Option<i64>,
-    /// When somebody said that it is right.
+    behind: bool,
+    /// When somebody said that it is right; and whether they have not been told anything else since.
     noted: Option<i64>,
+    pub heard: bool,
     /// What was signed until then does not count.
     pub not_before: Option<i64>,
 }
@@ -28,10 +30,16 @@ pub struct ClockLook {
 impl ClockLook {
     pub fn after(disk: &OnDisk, now: Now) -> ClockLook {
         let noted = disk.noted.get(&Alarm::Clock).copied();
+        let looked = [
+            noted,
+            disk.restored_at,
+            disk.noted.get(&Alarm::Restored).copied(),
+        ];
         ClockLook {
             newest: disk.latest(now.wall),
             noted,
-            not_before: noted,
+            heard: noted.is_some(),
+            not_before: looked.into_iter().flatten().max(),
             ..ClockLook::default()
         }
     }
@@ -44,14 +52,19 @@ impl ClockLook {
             }
         }
         self.jumped = self.jumped.filter(|at| now.tick - at < JUMP_TOLD);
-        let mut behind = false;
+        self.behind = false;
         if now.trusted {
             let newest = self.newest.map_or(now.wall, |newest| newest.max(now.wall));
             self.newest = Some(newest);
-            behind = newest.div_euclid(1000) - now.wall.div_euclid(1000) > OFF / 1000;
+            self.behind = newest.div_euclid(1000) - now.wall.div_euclid(1000) > OFF / 1000;
         }
         let late = !now.trusted && now.tick >= PATIENCE;
-        self.wrong = self.jumped.is_some() || late || behind;
+        self.wrong = self.jumped.is_some() || late || self.behind;
+    }
+
+    /// What somebody said does not help any more: they have to say it again.
+    pub fn needs_a_word(&self) -> bool {
+        self.behind && self.heard
     }
 
     /// By what time it is judged what came too late.
@@ -62,7 +75,7 @@ impl ClockLook {
     /// Somebody said then that it is right.
     pub fn right(&mut self, at: i64, now: Now) {
         if self.noted != Some(at) {
-            self.noted = Some(at);
+            (self.noted, self.heard) = (Some(at), true);
             self.newest = now.trusted.then_some(now.wall);
             self.anew(at);
         }

@@ -32,6 +32,7 @@ pub struct OnDisk {
     /// The same by clocks that were trusted: of all that is on it, and of what came since somebody said
     /// that the clock is right, if ever.
     pub(super) trusted: Option<i64>,
+    pub restored_at: Option<i64>,
     pub(super) since_right: Option<Option<i64>>,
     pub ended_released: bool,
     pub summary: Option<Summary>,
@@ -104,6 +105,16 @@ impl OnDisk {
             self.trusted = later(self.trusted);
             self.since_right = self.since_right.map(later);
         }
+    }
+
+    /// It was replaced; nothing on it was lost.
+    pub fn restored(&mut self, wall: i64, trusted: bool) {
+        self.raised.insert(Alarm::Restored);
+        self.ever_raised.insert(Alarm::Restored);
+        self.noted.remove(&Alarm::Restored);
+        self.restored_at = Some(wall);
+        self.revision += 1;
+        self.happened(wall, trusted);
     }
 
     /// How far time has come by what is on it; what a clock that was ahead left there before somebody

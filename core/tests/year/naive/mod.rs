@@ -152,6 +152,7 @@ impl Naive {
                 contact,
                 rex,
                 landed,
+                ..
             } => self.start(site, contact, rex, landed, now),
             _ => self.tell(site, Call::Nothing, now),
         }
@@ -184,6 +185,9 @@ impl Naive {
                 return Some(who);
             }
             Happening::Disk(disk) => self.disk_does = disk,
+            Happening::Started { restored: true, .. } => {
+                self.disk.restored(now.wall, now.trusted);
+            }
             Happening::Claim(who) => return Some(who),
             Happening::Compared(outcome) => return outcome.own.map(|(who, _)| who),
             Happening::FaceDenied(who, _) => return who,

@@ -299,6 +299,21 @@ impl Naive {
     }
 
     fn execute(&mut self, site: &Site, mut order: Order, now: Now) {
+        let opens = match order.wish {
+            Wish::Unlock => true,
+            Wish::Mode(mode) => mode.is_none_or(|(mode, _)| mode != Mode::Lockdown),
+            _ => false,
+        };
+        if opens
+            && self
+                .running
+                .alarms
+                .standing()
+                .any(|alarm| alarm == Alarm::Restored)
+        {
+            let spent = order.spent.clone();
+            return self.refuse_order(&order, CommandRefusal::DoorRefused, spent, now);
+        }
         let change = match order.wish {
             Wish::Unlock => return self.ask_unlock(site, order, now),
             Wish::Lock => return self.lock(site, order, now),

@@ -65,7 +65,12 @@ impl Naive {
             let alarms = &mut self.running.alarms;
             alarms.clear(Alarm::Clock, Source::Clock, now.tick);
         } else if !self.running.stopped {
-            self.raise(Alarm::Clock, Source::Clock, None, now);
+            let alarms = &mut self.running.alarms;
+            let news = alarms.raise(Alarm::Clock, Source::Clock, None);
+            if news || self.running.clock.needs_a_word() {
+                self.running.clock.heard = false;
+                self.say(vec![Said::Raised(Alarm::Clock, None)], None, now);
+            }
         }
     }
 

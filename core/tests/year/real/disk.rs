@@ -42,6 +42,7 @@ pub struct Store {
     until_noted: Option<Timestamp>,
     since_noted: Option<Timestamp>,
     clock_noted: bool,
+    restored_at: Option<Timestamp>,
     seq: u64,
     ended_released: bool,
     pub summary: Option<DoorSummary>,
@@ -170,11 +171,12 @@ impl Store {
     /// What a run left.
     pub fn left_behind(&self, now: Timestamp) -> Left {
         let noted = self.noted.get(&Alarm::Clock).copied();
+        let looked = self.noted.get(&Alarm::Restored).copied();
         Left {
             times: Times {
                 newest: self.newest_trusted(now),
                 noted,
-                not_before: noted,
+                not_before: noted.max(looked).max(self.restored_at),
             },
             alarms: self.raised.iter().copied().collect(),
             history: self.history().cloned().collect(),
@@ -193,6 +195,15 @@ impl Store {
         } else {
             all
         }
+    }
+
+    /// The database was replaced; nothing of it was lost.
+    pub fn restored(&mut self, at: Timestamp, trusted: bool) {
+        self.raised.insert(Alarm::Restored);
+        self.ever_raised.insert(Alarm::Restored);
+        self.noted.remove(&Alarm::Restored);
+        self.restored_at = Some(at);
+        self.changed(at, trusted);
     }
 
     /// What is remembered, and wrong PINs that are older.

@@ -189,6 +189,9 @@ impl Real {
                 return Some(who);
             }
             Happening::Disk(disk) => self.disk = disk,
+            Happening::Started { restored: true, .. } => {
+                self.store.restored(stamp(now.wall), now.trusted);
+            }
             Happening::Rex(pressed) => self.pressed = pressed,
             Happening::Claim(who) => return Some(who),
             Happening::Compared(outcome) => return outcome.own.map(|(who, _)| who),
@@ -203,6 +206,7 @@ impl Real {
             contact,
             rex,
             landed,
+            ..
         } = *happening
         else {
             // Without power, or by whoever secures it after us.

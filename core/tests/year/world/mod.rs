@@ -8,7 +8,7 @@ mod visits;
 
 use std::collections::BTreeMap;
 
-use doorward_core::event::Contact;
+use doorward_core::event::{Alarm, Contact};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::Rng;
@@ -137,6 +137,7 @@ impl World {
                 contact: Some(Contact::Closed),
                 rex: false,
                 landed: false,
+                restored: false,
             },
         );
         world.plan(1000, Plan::Visit);
@@ -333,10 +334,16 @@ impl World {
             self.happen(synchronised + 1, Happening::Trusted(true));
         }
         let known = self.site.door.contact.is_some() || self.chance(0.5);
+        let restored = self.rarely(0.03);
+        if restored {
+            let looks = self.between(5, 9_000);
+            self.happen(looks, Happening::Noted(Alarm::Restored));
+        }
         Happening::Started {
             contact: known.then_some(self.contact),
             rex: self.rex,
-            landed: self.chance(0.5),
+            landed: !restored && self.chance(0.5),
+            restored,
         }
     }
 }
