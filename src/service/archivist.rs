@@ -1,4 +1,5 @@
-//! The archivist signs how far the record goes, and lets old events go.
+//! The archivist signs how far the record goes, keeps what it takes away beside it, and lets old events
+//! go.
 //!
 //! Called by the caretaker, and once more when the service ends; never by the journal, on
 //! whose commits people at the door wait. Flows in: time. Flows out: checkpoints for the broker, and a shorter
@@ -38,6 +39,8 @@ pub(super) struct Archivist {
     every: Duration,
     keep: Option<Duration>,
     pruned: Option<Tick>,
+    /// The last event of which it is known that what it takes away is kept beside the database.
+    kept: u64,
 }
 
 impl Archivist {
@@ -53,6 +56,7 @@ impl Archivist {
             every: Duration::from_secs(u64::from(audit.checkpoint_every_min) * 60),
             keep: (days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60)),
             pruned: None,
+            kept: 0,
         })
     }
 
@@ -66,6 +70,15 @@ impl Archivist {
         now: Timestamp,
     ) -> Result<Signer, ArchivistError> {
         Ok(signer_of(store, &self.key, self.issuer.clone(), now)?)
+    }
+
+    /// Makes up for what could not be kept beside the database, or never was.
+    ///
+    /// # Errors
+    /// When something of it still cannot be.
+    pub(super) fn keep_revocations(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.kept = self.store.keep_revocations(now, self.kept)?;
+        Ok(())
     }
 
     /// Does what is due; `stop` says that the service ends, so that the last events are covered.

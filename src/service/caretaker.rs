@@ -46,8 +46,6 @@ pub(super) struct Caretaker {
     backup_at: Option<Tick>,
     archivist: Archivist,
     certificates: Certificates,
-    /// The last event of which it is known that what it takes away is kept beside the database.
-    kept: u64,
 }
 
 /// The reasons for one alarm: it begins with the first and ends with the last.
@@ -105,7 +103,6 @@ impl Caretaker {
             clock,
             archivist,
             certificates,
-            kept: 0,
         }
     }
 
@@ -113,8 +110,9 @@ impl Caretaker {
     pub(super) fn run(mut self, ended: &Receiver<()>) {
         loop {
             self.look_at_space();
-            self.look_at_record();
+            // Before old events go.
             self.look_at_revocations();
+            self.look_at_record();
             self.look_at_certificates();
             if self.backup_at.is_some_and(|at| self.clock.tick() >= at) {
                 self.back_up();
@@ -166,14 +164,8 @@ impl Caretaker {
 
     /// What could not be kept beside the database, or never was, is made up for.
     fn look_at_revocations(&mut self) {
-        let now = self.clock.now();
-        let kept = Store::open(&self.database, None)
-            .and_then(|mut store| store.keep_revocations(now, self.kept));
-        let detail = match kept {
-            Ok(kept) => {
-                self.kept = kept;
-                None
-            }
+        let detail = match self.archivist.keep_revocations(self.clock.now()) {
+            Ok(()) => None,
             Err(error) => {
                 tracing::warn!(%error, "what was taken away may not survive a restoration");
                 Some(error.to_string())
