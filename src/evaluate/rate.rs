@@ -5,7 +5,7 @@
 //! trials. Pairs that share a picture or a person are not independent: for them the true
 //! uncertainty is larger than the bounds say.
 //!
-//! They are quantiles of the beta distribution, found in a fixed number of steps ([`quantile`]): what
+//! They are quantiles of the beta distribution, found in a fixed number of steps (`rate::quantile`): what
 //! iterates until it converges does not return for tens of millions of trials.
 
 mod quantile;

@@ -4,7 +4,7 @@
 //! Enter. Who stands there without the turn can still call for help: the duress PINs of those who had
 //! it a moment ago, or are locked out, are looked for in digits that are nobody's PIN. Flows in: whose
 //! turn it is, and when. Flows out: a [`Comparison`], which takes long and is somebody else's to make,
-//! and what came of it. Remembers [`TURNS`] turns at most.
+//! and what came of it. Remembers few turns, whatever happens.
 
 use std::collections::VecDeque;
 use std::time::Duration;
