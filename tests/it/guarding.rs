@@ -254,7 +254,7 @@ fn the_exit_button_works_on_a_full_disk_and_is_recorded_later() {
     service.wait_for("door released");
     level(&door, "rex", false);
     service.wait_for("door secured");
-    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    door.moved(&["secured", "released", "secured"]);
     std::fs::remove_file(filler).unwrap();
     service.wait_for("the store can be written again");
     let events = door.json_inside(service.pid(), &["events", "list", "--kind", "door"]);
@@ -280,11 +280,11 @@ fn a_door_that_was_passed_is_secured_when_it_is_closed() {
     record.next("access.denied", json!({"reason": "suspended"}));
     level(&door, "contact", true);
     record.next("door.opened", json!({}));
-    assert_eq!(door.transitions(), ["secured", "released"]);
+    door.moved(&["secured", "released"]);
     level(&door, "contact", false);
     record.next("door.closed", json!({}));
     record.next("door.secured", json!({"cause": "closed"}));
-    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    door.moved(&["secured", "released", "secured"]);
     assert_eq!(record.count("alarm.raised", ""), 0);
     ended(&door, service);
 }
@@ -335,7 +335,7 @@ fn a_door_held_open_and_a_forced_one_are_alarms_until_it_is_shut() {
     let listed = door.json(&["alarms", "list"]).remove(0);
     assert_eq!(listed[0]["alarm"], "held_open", "{listed}");
     assert_eq!(record.count("alarm.raised", ""), 2);
-    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    door.moved(&["secured", "released", "secured"]);
     ended(&door, service);
 }
 
@@ -377,7 +377,7 @@ fn an_operators_mode_governs_until_its_end_or_the_next_order() {
     record.next("door.secured", json!({"cause": "mode"}));
     ok(&door, &["people", "resume", SAM]);
     record.next("access.denied", json!({"reason": "lockdown"}));
-    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    door.moved(&["secured", "released", "secured"]);
     ok(&door, &["people", "set", SAM, "--add-group", "guards"]);
     record.next("access.granted", json!({"rule": "group guards"}));
     record.next("door.released", json!({"cause": "grant"}));
@@ -435,7 +435,7 @@ fn without_a_trusted_clock_a_schedule_lets_nobody_in() {
     let service = started(&door);
     let mut record = Record::of(&door);
     record.next("access.denied", json!({"reason": "clock_untrusted"}));
-    assert_eq!(door.transitions(), ["secured"]);
+    door.moved(&["secured"]);
     std::fs::write(door.path("synchronised"), "").unwrap();
     record.next("access.granted", json!({}));
     ended(&door, service);
@@ -650,7 +650,7 @@ fn the_unlock_schedule_holds_the_door_released_in_its_hours() {
         json!({"mode": "unlocked", "source": "schedule"}),
     );
     record.next("door.released", json!({"cause": "mode"}));
-    assert_eq!(door.transitions(), ["secured", "released"]);
+    door.moved(&["secured", "released"]);
     ok(
         &door,
         &["schedules", "set", "open", "--hours", &another_day()],
@@ -663,7 +663,7 @@ fn the_unlock_schedule_holds_the_door_released_in_its_hours() {
         Duration::try_from(took).unwrap() < Duration::from_secs(3),
         "{took}"
     );
-    assert_eq!(door.transitions(), ["secured", "released", "secured"]);
+    door.moved(&["secured", "released", "secured"]);
     ended(&door, service);
 }
 
@@ -681,7 +681,7 @@ fn the_unlock_schedule_waits_for_the_first_person() {
     let mut record = Record::of(&door);
     record.next("access.denied", json!({"reason": "suspended"}));
     record.next("access.denied", json!({"reason": "suspended"}));
-    assert_eq!(door.transitions(), ["secured"]);
+    door.moved(&["secured"]);
     assert_eq!(record.count("door.mode", ""), 0);
     ok(&door, &["people", "resume", SAM]);
     record.next("access.granted", json!({"rule": "group everyone"}));

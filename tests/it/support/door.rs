@@ -166,6 +166,16 @@ impl Door {
         text.lines().map(lock).collect()
     }
 
+    /// What the relay did is this, or is so in a moment: a release follows its record.
+    #[track_caller]
+    pub fn moved(&self, expected: &[&str]) {
+        let late = Instant::now() + Duration::from_secs(2);
+        while self.transitions() != expected && Instant::now() < late {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(self.transitions(), expected);
+    }
+
     /// Kinds of all recorded events, in order.
     pub fn kinds(&self) -> Vec<&'static str> {
         let events = self.store().events(&Default::default()).unwrap();
