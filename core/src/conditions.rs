@@ -91,9 +91,21 @@ impl Conditions {
     /// A condition holds from now on; the event when that is news.
     #[must_use]
     pub fn raise(&mut self, alarm: Alarm, source: Source, detail: String) -> Option<Event> {
-        let news = !self.0.contains_key(&alarm);
+        self.raise_naming(alarm, source, None, detail)
+    }
+
+    /// The same, and the event names whom it has to do with: it is still one condition for everybody.
+    #[must_use]
+    pub fn raise_naming(
+        &mut self,
+        alarm: Alarm,
+        source: Source,
+        person: Option<PersonRef>,
+        detail: String,
+    ) -> Option<Event> {
+        let news = !self.stands(alarm);
         self.hold(alarm, source, None);
-        news.then(|| raised(alarm, detail, None))
+        news.then(|| Event::alarm_raised(alarm, detail, person))
     }
 
     /// The same where it is news although the alarm may stand: it is something else than what somebody
@@ -101,7 +113,7 @@ impl Conditions {
     #[must_use]
     pub fn raise_anew(&mut self, alarm: Alarm, source: Source, detail: String) -> Event {
         self.hold(alarm, source, None);
-        raised(alarm, detail, None)
+        Event::alarm_raised(alarm, detail, None)
     }
 
     /// A condition about somebody holds from now on or until `over`, if it is not raised again: nobody
@@ -117,7 +129,7 @@ impl Conditions {
         let source = Source::Person(person.id);
         let news = alarm == Alarm::Duress || !self.holds(alarm, source);
         self.hold(alarm, source, over);
-        news.then(|| raised(alarm, detail, Some(person.clone())))
+        news.then(|| Event::alarm_raised(alarm, detail, Some(person.clone())))
     }
 
     fn hold(&mut self, alarm: Alarm, source: Source, over: Option<Tick>) {
@@ -228,15 +240,6 @@ impl Conditions {
         self.0
             .get(&alarm)
             .is_some_and(|standing| standing.sources.contains_key(&source))
-    }
-}
-
-fn raised(alarm: Alarm, detail: String, person: Option<PersonRef>) -> Event {
-    Event::AlarmRaised {
-        alarm,
-        severity: alarm.severity(),
-        detail,
-        person,
     }
 }
 

@@ -18,8 +18,8 @@ Examples:
 /// Show or order the door's mode: normal, unlocked, lockdown, or as the schedule says.
 ///
 /// The order outlives a restart and ends at its time; then the schedule governs again
-/// ([access] unlock_schedule). After a start one that opens waits until the clock is synchronised. An unlocked door needs an end. A running service follows within a
-/// second; every order is an event.
+/// ([access] unlock_schedule). After a start one that opens waits until the clock is synchronised. An
+/// unlocked door needs an end. A running service follows within a second; every order is an event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

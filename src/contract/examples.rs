@@ -346,12 +346,7 @@ fn events() -> Vec<Event> {
             quarantined: Some("/var/lib/doorward/damaged/doorward.db".into()),
             last_known_seq: 1_030,
         },
-        Event::AlarmRaised {
-            alarm: Alarm::ForcedOpen,
-            severity: Alarm::ForcedOpen.severity(),
-            detail: "opened without a release".into(),
-            person: None,
-        },
+        Event::alarm_raised(Alarm::ForcedOpen, "opened without a release".into(), None),
         Event::AlarmCleared {
             alarm: Alarm::ForcedOpen,
         },

@@ -50,13 +50,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn times(&self, now: Timestamp) -> Result<Times, StoreError> {
-        let of = |alarm| {
-            let mut conditions = conditions::all(&self.conn)?.into_iter();
-            Ok::<_, StoreError>(conditions.rfind(|found| found.alarm == alarm))
-        };
-        let restored = of(Alarm::Restored)?;
+        let conditions = conditions::all(&self.conn)?;
+        let of = |alarm| conditions.iter().rfind(|found| found.alarm == alarm);
+        let restored = of(Alarm::Restored);
         let restored = restored.map(|alarm| alarm.acknowledged_at.max(Some(alarm.raised_at)));
-        let noted = of(Alarm::Clock)?.and_then(|alarm| alarm.acknowledged_at);
+        let noted = of(Alarm::Clock).and_then(|alarm| alarm.acknowledged_at);
         Ok(Times {
             newest: newest(&self.conn, now)?,
             noted,

@@ -209,19 +209,10 @@ fn recover(
         }
     }
     let (recovery, mut ready) = replacement.prepare(wire, restored, trouble, now)?;
-    ready.store.record(now, raised(Alarm::Storage, &recovery))?;
+    let alarm = Event::alarm_raised(Alarm::Storage, recovery.to_string(), None);
+    ready.store.record(now, alarm)?;
     ready.take_place()?;
     Ok(recovery)
-}
-
-/// Every cause and what follows stand in its text.
-fn raised(alarm: Alarm, recovery: &Recovery) -> Event {
-    Event::AlarmRaised {
-        alarm,
-        severity: alarm.severity(),
-        detail: recovery.to_string(),
-        person: None,
-    }
 }
 
 /// A database that is about to take another one's place.
@@ -321,7 +312,9 @@ impl<'a> Replacement<'a> {
             ..apply(&tx, stamp, now, &revoked, recovery.last_known_seq)?
         };
         tx.commit()?;
-        store.record(now, raised(Alarm::Restored, &recovery))?;
+        // Every cause and what follows stand in its text.
+        let alarm = Event::alarm_raised(Alarm::Restored, recovery.to_string(), None);
+        store.record(now, alarm)?;
         let ready = Ready {
             path,
             copy,

@@ -135,15 +135,8 @@ fn happening(random: &mut ChaCha8Rng) -> Vec<Event> {
         }],
         other => {
             let alarm = [Alarm::HeldOpen, Alarm::SpoofSuspected][other % 2];
-            let severity = alarm.severity();
-            let detail = "simulated".to_owned();
             vec![
-                Event::AlarmRaised {
-                    alarm,
-                    severity,
-                    detail,
-                    person: None,
-                },
+                Event::alarm_raised(alarm, "simulated".into(), None),
                 Event::AlarmCleared { alarm },
             ]
         }

@@ -400,12 +400,7 @@ fn a_restoration_is_told_of_until_somebody_takes_note_and_commands_begin_anew() 
 fn the_record_says_how_far_time_has_come_until_somebody_says_that_the_clock_is_right() {
     let (_file, mut store) = File::backed_up();
     let alarm = doorward::event::Alarm::Clock;
-    let raised = Event::AlarmRaised {
-        alarm,
-        severity: alarm.severity(),
-        detail: "it jumped".into(),
-        person: None,
-    };
+    let raised = Event::alarm_raised(alarm, "it jumped".into(), None);
     let times = |store: &Store| store.times(later(5)).unwrap();
     assert_eq!(times(&store).newest, Some(now()));
     store.record(later(90_000), raised).unwrap();

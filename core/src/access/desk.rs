@@ -343,8 +343,8 @@ impl Desk {
     }
 
     /// After a start: what the events of the last windows, and wrong PINs since the last right one, mean
-    /// for lockouts, repeated denials and (as far back as they reach) the first person. An event that a clock put back makes look as
-    /// if it were to come happened just now; waits are not taken up again.
+    /// for lockouts, repeated denials and (as far back as they reach) the first person. An event that a
+    /// clock put back makes look as if it were to come happened just now; waits are not taken up again.
     pub fn restore<'a>(
         &mut self,
         policy: &Policy,

@@ -447,6 +447,17 @@ pub const KINDS: [&str; 30] = [
 ];
 
 impl Event {
+    /// A condition begins, as severe as its alarm is; `person` where it is about somebody.
+    #[must_use]
+    pub fn alarm_raised(alarm: Alarm, detail: String, person: Option<PersonRef>) -> Self {
+        Self::AlarmRaised {
+            alarm,
+            severity: alarm.severity(),
+            detail,
+            person,
+        }
+    }
+
     /// The dotted name that the database, the filters and the wire use.
     #[must_use]
     pub fn kind(&self) -> &'static str {

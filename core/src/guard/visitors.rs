@@ -267,11 +267,9 @@ impl Guard {
                 .as_ref()
                 .map_or("nobody known", |person| &person.name);
             let detail = format!("many denials in a short time; the last one of {name}: {reason}");
-            let raised = self.conditions.raise(alarm, Source::Visitor, detail);
-            if let Some(mut event) = raised {
-                if let Event::AlarmRaised { person: whom, .. } = &mut event {
-                    *whom = person;
-                }
+            let source = Source::Visitor;
+            let raised = self.conditions.raise_naming(alarm, source, person, detail);
+            if let Some(event) = raised {
                 self.raised(event, now);
             }
         } else {

@@ -23,19 +23,6 @@ fn visit(rig: &mut Rig, n: u8, digits: &str) {
     rig.pass(10_000);
 }
 
-/// What was told of duress: the details, in order.
-fn told(rig: &Rig) -> Vec<String> {
-    let told = rig.record.iter().filter_map(|line| match &line.event {
-        Event::AlarmRaised {
-            alarm: Alarm::Duress,
-            detail,
-            ..
-        } => Some(detail.clone()),
-        _ => None,
-    });
-    told.collect()
-}
-
 fn stands(rig: &Rig) -> bool {
     rig.guard.alarms().any(|alarm| alarm == Alarm::Duress)
 }
@@ -48,7 +35,7 @@ fn every_duress_entry_is_told_whoever_typed_it_before() {
     }
     visit(&mut rig, 3, PIN);
     let expected = [1, 2, 1].map(|n| format!("the duress PIN of person {n} was typed"));
-    assert_eq!(told(&rig), expected);
+    assert_eq!(rig.told_of_duress(), expected);
     let persons = rig.record.iter().filter_map(|line| match &line.event {
         event @ Event::AlarmRaised { .. } => event.person().map(|person| person.id),
         _ => None,
@@ -65,7 +52,7 @@ fn one_entry_is_told_once_though_it_leads_to_several_answers() {
     visit(&mut rig, 1, DURESS);
     rig.claim(2);
     assert!(rig.released());
-    assert_eq!(told(&rig).len(), 1);
+    assert_eq!(rig.told_of_duress().len(), 1);
 }
 
 #[test]
@@ -101,7 +88,7 @@ fn a_restart_is_no_entry_and_the_next_entry_is_told_all_the_same() {
     visit(&mut rig, 1, DURESS);
     rig.restart("2026-03-30T12:10:00[Europe/Berlin]", true);
     rig.pass(60_000);
-    assert!(stands(&rig) && told(&rig).len() == 1);
+    assert!(stands(&rig) && rig.told_of_duress().len() == 1);
     visit(&mut rig, 1, DURESS);
-    assert_eq!(told(&rig).len(), 2);
+    assert_eq!(rig.told_of_duress().len(), 2);
 }

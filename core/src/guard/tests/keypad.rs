@@ -3,7 +3,6 @@
 use super::rig::Rig;
 use crate::access::fixtures::{DURESS, PIN};
 use crate::access::rules::PinHashes;
-use crate::event::{Alarm, Event};
 use crate::guard::WithoutRecord;
 
 /// A door at which people 1 to 3 type a PIN; 2 and 3 have no duress PIN, and another PIN each.
@@ -26,19 +25,6 @@ fn door() -> Rig {
     rig
 }
 
-/// Of whom duress was told.
-fn forced(rig: &Rig) -> Vec<String> {
-    let told = rig.record.iter().filter_map(|line| match &line.event {
-        Event::AlarmRaised {
-            alarm: Alarm::Duress,
-            detail,
-            ..
-        } => Some(detail.clone()),
-        _ => None,
-    });
-    told.collect()
-}
-
 const ONE: &str = "the duress PIN of person 1 was typed";
 
 #[test]
@@ -58,7 +44,7 @@ fn digits_are_of_whoever_was_shown_at_the_first_one() {
         ["raised duress"],
         "nobody else is charged"
     );
-    assert_eq!(forced(&rig), [ONE]);
+    assert_eq!(rig.told_of_duress(), [ONE]);
     rig.type_in("7392");
     assert!(rig.released(), "the other one is still waited for");
 }
@@ -90,7 +76,7 @@ fn who_was_displaced_before_they_began_can_still_signal() {
     rig.claim(2);
     rig.pass(1_000);
     rig.type_in(DURESS);
-    assert_eq!(forced(&rig), [ONE]);
+    assert_eq!(rig.told_of_duress(), [ONE]);
     assert!(
         rig.since(0).contains(&"denied pin_wrong".to_owned()),
         "it looks like a wrong PIN"
@@ -127,7 +113,7 @@ fn who_is_locked_out_can_still_signal() {
     assert_eq!(rig.since(lines), [""; 0]);
     rig.type_in(DURESS);
     assert_eq!(rig.since(lines), ["raised duress"]);
-    assert_eq!(forced(&rig), [ONE]);
+    assert_eq!(rig.told_of_duress(), [ONE]);
     assert!(!rig.released());
     // Somebody else's turn is not taken by it.
     rig.claim(2);
@@ -151,7 +137,7 @@ fn who_has_no_duress_pin_takes_nobodys_place_among_those_who_are_heard() {
         rig.pass(1_000);
     }
     rig.type_in(DURESS);
-    assert_eq!(forced(&rig), [ONE]);
+    assert_eq!(rig.told_of_duress(), [ONE]);
 }
 
 #[test]
@@ -173,7 +159,7 @@ fn who_is_locked_out_and_shows_their_face_again_is_heard_first() {
     }
     // Both have the same.
     rig.type_in(DURESS);
-    assert_eq!(forced(&rig), [ONE]);
+    assert_eq!(rig.told_of_duress(), [ONE]);
 }
 
 #[test]
@@ -186,5 +172,5 @@ fn digits_of_nobody_who_was_there_are_compared_with_nothing() {
     rig.claim(1);
     rig.pass(300_000);
     rig.type_in(DURESS);
-    assert_eq!(forced(&rig), [""; 0], "{:?}", rig.since(lines));
+    assert_eq!(rig.told_of_duress(), [""; 0], "{:?}", rig.since(lines));
 }

@@ -542,6 +542,19 @@ impl Rig {
             .collect()
     }
 
+    /// What was told of duress: the details, in order.
+    pub(super) fn told_of_duress(&self) -> Vec<String> {
+        let told = self.record.iter().filter_map(|line| match &line.event {
+            Event::AlarmRaised {
+                alarm: Alarm::Duress,
+                detail,
+                ..
+            } => Some(detail.clone()),
+            _ => None,
+        });
+        told.collect()
+    }
+
     pub(super) fn released(&self) -> bool {
         self.relay.is_some()
     }
